@@ -1,0 +1,51 @@
+# The loop on one machine. `make run` and `make test` do all set-up themselves; README.md tells the rest.
+PRESET ?= tiny
+SEED ?= 0
+SEEDS ?= 5
+ROUND ?= round-0001
+PYTHON ?= python3.11
+export AGENTWORLD_HOME ?= $(CURDIR)/.agentworld
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: run study test check ui bench screenshots setup system clean
+.DEFAULT_GOAL := run
+
+run: setup            ## one turn of the loop: PRESET, SEED, ROUND
+	$(BIN)/python -m agentworld_dag.cli run --preset $(PRESET) --seed $(SEED) --round $(ROUND)
+
+study: setup          ## the loop over SEEDS seeds, pooled into docs/results.md
+	$(BIN)/python -m agentworld_dag.cli study --preset $(PRESET) --seeds $(SEEDS) --round $(ROUND)
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup          ## lint, format, types, definitions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/dg check defs
+
+ui: setup             ## Dagster and MLflow on loopback, over the data of AGENTWORLD_HOME
+	PATH="$(CURDIR)/$(BIN):$$PATH" infra/ui.sh
+
+bench: setup          ## every script under benchmarks/
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+screenshots: setup    ## docs/images, from the UIs over a finished round; needs /usr/bin/chromium
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python infra/screenshots.py
+
+setup: system $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) on PATH: install Python 3.11 or 3.12, or set PYTHON" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable ".[train,dev]" --constraint constraints.txt
+	touch $@
+
+system:               ## bubblewrap, by apt where that is possible
+	@infra/system.sh
+
+clean:                ## the virtual environment and everything runs have made
+	rm -rf .venv "$(AGENTWORLD_HOME)" .pytest_cache .ruff_cache

@@ -1,0 +1,185 @@
+"""Practice: the base agent trained with GRPO in the simulator or in the real shell.
+
+    python -m agentworld_dag.agents.agent_rl --config infra/presets/tiny.yaml --seed 0 --option arm=sim_rl \
+        --input agent_base=DIR --input simulator=DIR --out DIR
+
+Arms: `sim_rl`; `real_rl`, its twin at equal gradient steps; `real_rl_scarce`,
+which stops once it has spent its budget of real steps. The arms differ in the
+environment and nowhere else. The reward is 1 where the environment's own state
+is the goal at the end, else 0: no shaping, no KL term (paper section 6.1).
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
+from trl.trainer.grpo_config import GRPOConfig
+
+from agentworld_dag.agents.encoder import AgentEncoder
+from agentworld_dag.agents.practice import step_metrics, steps_spent, summary
+from agentworld_dag.agents.rollout import gathered, outcome
+from agentworld_dag.agents.tools import ShellTool, task_row
+from agentworld_dag.agents.trainer import AgentTrainer
+from agentworld_dag.config import AgentRl
+from agentworld_dag.environments.protocol import Environment
+from agentworld_dag.environments.tasks import KINDS, make_task, seed_of
+from agentworld_dag.environments.terminal import RealTerminal
+from agentworld_dag.errors import ConfigError
+from agentworld_dag.simulator.bundle import load_simulator
+from agentworld_dag.stage import Stage, run_stage
+from agentworld_dag.training.checkpoints import (
+    MarkComplete,
+    last_complete_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
+from agentworld_dag.training.optimizer import build_optimizer
+from agentworld_dag.training.progress import ReportProgress
+from agentworld_dag.trajectories.agent_chat import task_messages
+
+SIMULATED, REAL, SCARCE = "sim_rl", "real_rl", "real_rl_scarce"
+FIRST_INDEX = 1_000_000
+"""Training instances below this are in the world model's data: practice meets others."""
+ROLLOUTS_PER_PASS = 8
+"""Forward and backward together: attention over more long rows falls out of a CPU's cache and takes twice as long."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Where an arm practises."""
+
+    make: Callable[[], Environment]
+    seed: Callable[[int], None]
+    real: bool
+
+
+def work(stage: Stage) -> dict[str, Any]:
+    agent, arm = stage.preset.agent, _arm(stage)
+    world = _world(stage, arm)
+    model, tokenizer = load_checkpoint(stage.inputs["agent_base"] / "checkpoint")
+    set_seed(stage.seed)
+    started, tools = time.monotonic(), []
+
+    def new_tool() -> ShellTool:
+        tools.append(ShellTool(world.make(), agent.max_turns))
+        return tools[-1]
+
+    callbacks = [StopWhenSpent(agent.rl.scarce_real_steps)] if arm == SCARCE else []
+    trainer = AgentTrainer(
+        encoder=AgentEncoder(tokenizer),
+        agent=agent,
+        seed_environments=world.seed,
+        model=model,
+        args=_arguments(stage),
+        reward_funcs=goal,
+        environment_factory=new_tool,
+        train_dataset=Dataset.from_list(task_rows(agent.rl, stage.seed)),
+        optimizers=(build_optimizer(model, "adamw", agent.rl.learning_rate), None),
+        callbacks=[*callbacks, MarkComplete(), ReportProgress(stage)],
+    )
+    resume = last_complete_checkpoint(stage.out / "trainer")
+    try:
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    finally:
+        asyncio.run(gathered([tool.environment.close() for tool in tools]))
+    save_checkpoint(model, tokenizer, stage.out / "checkpoint")
+    found = summary(trainer.state.log_history)
+    real_steps = found["environment_steps"] if world.real else 0
+    return {
+        **found,
+        "real_steps": real_steps,
+        "sim_steps": found["environment_steps"] - real_steps,
+        "seconds": time.monotonic() - started,
+    }
+
+
+def task_rows(settings: AgentRl, seed: int) -> list[dict[str, Any]]:
+    """One row per task in the order of use. Kinds take turns, so each step is as balanced as its size allows."""
+    kinds = tuple(KINDS)
+    count = settings.steps * settings.tasks_per_step
+    first = FIRST_INDEX + seed * count
+    tasks = [make_task("train", first + i, kinds[i % len(kinds)]) for i in range(count)]
+    return [
+        {"prompt": task_messages(task.instruction), **task_row(task, seed_of("practice", seed, task.id))}
+        for task in tasks
+    ]
+
+
+async def goal(environments: list[ShellTool], log_metric: Callable[[str, float], None], **_: Any) -> list[float]:
+    """TRL's reward function: 1 where the task is solved on the environment's own state."""
+    rollouts = await gathered([outcome(tool) for tool in environments])
+    for name, value in step_metrics(rollouts).items():
+        log_metric(name, value)
+    return [float(rollout.success) for rollout in rollouts]
+
+
+class StopWhenSpent(TrainerCallback):
+    """Ends training after the step that has spent a budget of environment steps."""
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if steps_spent(state.log_history) >= self._budget:
+            control.should_training_stop = True
+            # From a checkpoint taken here a resumed run would take one step more.
+            control.should_save = False
+
+
+def _arm(stage: Stage) -> str:
+    arms = (SIMULATED, REAL, SCARCE)
+    if (arm := stage.options.get("arm")) not in arms:
+        raise ConfigError(f"--option arm={arm}: expected one of {', '.join(arms)}")
+    return arm
+
+
+def _world(stage: Stage, arm: str) -> World:
+    if arm == SIMULATED:
+        simulator = load_simulator(stage.inputs["simulator"], stage.seed)
+        return World(simulator.environment, simulator.engine.seed, real=False)
+    limits = stage.preset.collection
+    real = partial(RealTerminal, limits.action_timeout_s, limits.max_observation_chars)
+    return World(real, seed=lambda seed: None, real=True)
+
+
+def _arguments(stage: Stage) -> GRPOConfig:
+    settings = stage.preset.agent.rl
+    rollouts = settings.tasks_per_step * settings.group_size
+    per_pass = math.gcd(rollouts, ROLLOUTS_PER_PASS)
+    return GRPOConfig(
+        output_dir=str(stage.out / "trainer"),
+        max_steps=settings.steps,
+        per_device_train_batch_size=per_pass,
+        gradient_accumulation_steps=rollouts // per_pass,
+        num_generations=settings.group_size,
+        max_completion_length=stage.preset.model.max_tokens,
+        max_tool_calling_iterations=stage.preset.agent.max_turns,
+        chat_template_kwargs={"enable_thinking": False},
+        temperature=settings.temperature,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="constant",
+        beta=0.0,
+        shuffle_dataset=False,
+        remove_unused_columns=False,
+        activation_checkpointing=False,
+        use_cpu=not torch.cuda.is_available(),
+        bf16=True,
+        save_steps=settings.save_every_steps,
+        save_total_limit=2,
+        logging_steps=1,
+        report_to="none",
+        seed=stage.seed,
+        data_seed=stage.seed,
+        disable_tqdm=True,
+    )
+
+
+if __name__ == "__main__":
+    run_stage(work)

@@ -1,0 +1,68 @@
+"""Content-addressed artifact folders: what a stage made, found again by what it was made from.
+
+    <home>/lake/<asset>/<round>/<fingerprint>/    result.json written last
+
+`result.json` is the mark of completeness and the record of the stage: its
+metrics, its timing and where its inputs lay. A folder without it is the work
+of a stage that was cut short, and the next run of that stage resumes in it.
+Nothing here deletes or overwrites a complete folder.
+"""
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from agentworld_dag.errors import StoreError
+
+RESULT = "result.json"
+UNRECORDED = "unrecorded.json"
+FINGERPRINT_CHARS = 12
+
+
+def fingerprint(*parts: object) -> str:
+    """Digest of everything an artifact depends on; parts are JSON-able, key order does not matter."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_CHARS]
+
+
+def is_complete(folder: Path) -> bool:
+    return (folder / RESULT).is_file()
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The record of a complete artifact. Raises StoreError when it is missing or cannot be parsed."""
+    path = folder / RESULT
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise StoreError(f"no {RESULT} in {folder}: the stage that makes it has not finished; run it again") from error
+    except ValueError as error:
+        raise StoreError(f"{path} is not JSON ({error}); delete the folder and run its stage again") from error
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write `path` whole or not at all, and durably."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with naming_full_disk(path), beside.open("w") as file:
+        json.dump(value, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+@contextmanager
+def naming_full_disk(path: Path) -> Iterator[None]:
+    """Turn a full disk into a StoreError that says so; other errors pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StoreError(
+            f"no space left on the disk that holds {path}; free some and run again, finished stages are kept"
+        ) from error

@@ -1,0 +1,104 @@
+"""Group `data`: real sessions, what may be learned from them, and who may learn from what."""
+
+from functools import partial
+
+import dagster as dg
+
+from agentworld_dag.assets.presentation import breakdown, materialized, number
+from agentworld_dag.assets.recipe import Recipe, make
+from agentworld_dag.partitions import rounds
+from agentworld_dag.resources.lake import Lake
+from agentworld_dag.resources.local_jobs import LocalJobs
+from agentworld_dag.resources.preset import RunPreset
+
+data_asset = partial(dg.asset, group_name="data", partitions_def=rounds, op_tags={"dagster/priority": "9"})
+
+COLLECTION = Recipe("agentworld_dag.trajectories.collect", ("collection",), seeded=False)
+CLEANING = Recipe("agentworld_dag.trajectories.clean", (), seeded=False)
+SPLITTING = Recipe("agentworld_dag.trajectories.splits", ("splits", "collection"), seeded=False)
+
+BACKENDS = ("bwrap", "landlock")
+
+
+@data_asset(
+    kinds={"python", "bash"},
+    code_version=COLLECTION.code_version,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "sessions_are_isolated",
+            asset="raw_trajectories",
+            blocking=True,
+            description="Every recorded session names a sandbox back end; none ran without one.",
+        )
+    ],
+)
+def raw_trajectories(
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+) -> dg.MaterializeResult:
+    """Real shell sessions, exploratory and task-like.
+
+    Each episode is one persistent bash in a sandbox of its own, driven by a seeded policy. A session that hangs or
+    dies is recorded as such. The true state of the home directory is read after every turn: the reasoning the world
+    model learns is computed from it.
+    """
+    artifact = make(context, COLLECTION, preset, lake, jobs)
+    episodes = number(artifact, "episodes")
+    isolated = sum(breakdown(artifact, "by_sandbox").get(backend, 0) for backend in BACKENDS)
+    return materialized(
+        artifact,
+        [("sessions_are_isolated", isolated == episodes > 0, {"episodes": episodes, "isolated": isolated})],
+    )
+
+
+@data_asset(
+    deps=[raw_trajectories],
+    kinds={"python", "polars"},
+    code_version=CLEANING.code_version,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "rejects_are_explained",
+            asset="clean_trajectories",
+            description="Every recorded trajectory is kept or quarantined with a reason, and no file is corrupt.",
+        )
+    ],
+)
+def clean_trajectories(
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+) -> dg.MaterializeResult:
+    """The trajectories that may be learned from; the others in quarantine with a reason each.
+
+    Retries of a failed turn are skipped, duplicates and sessions without an observation are refused. Nothing is
+    deleted: `quarantine.parquet` lies beside `trajectories.parquet`.
+    """
+    artifact = make(context, CLEANING, preset, lake, jobs)
+    recorded, kept = number(artifact, "trajectories/recorded"), number(artifact, "trajectories/kept")
+    refused = sum(breakdown(artifact, "quarantined").values())
+    corrupt = number(artifact, "corrupt_parts")
+    evidence = {"recorded": recorded, "kept": kept, "quarantined": refused, "corrupt_parts": corrupt}
+    return materialized(artifact, [("rejects_are_explained", recorded == kept + refused and corrupt == 0, evidence)])
+
+
+@data_asset(
+    deps=[clean_trajectories],
+    kinds={"python", "polars"},
+    code_version=SPLITTING.code_version,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "splits_are_disjoint",
+            asset="trajectory_splits",
+            blocking=True,
+            description="No trajectory, session or task instance occurs in two splits.",
+        )
+    ],
+)
+def trajectory_splits(
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+) -> dg.MaterializeResult:
+    """Five disjoint pools of trajectories: CPT, SFT, RL, validation and held out.
+
+    The pool follows from a hash of the session, so a trajectory keeps its pool when later rounds add data. Settings
+    are chosen on validation; only held out is reported.
+    """
+    artifact = make(context, SPLITTING, preset, lake, jobs)
+    shared = breakdown(artifact, "overlap")
+    return materialized(artifact, [("splits_are_disjoint", bool(shared) and not any(shared.values()), shared)])

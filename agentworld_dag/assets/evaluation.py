@@ -1,0 +1,181 @@
+"""Group `evaluation`: how true the simulator is, what its practice is worth in the real shell, and the report."""
+
+from functools import partial
+
+import dagster as dg
+
+from agentworld_dag.assets.agent import (
+    agent_base,
+    agent_real_rl,
+    agent_real_rl_scarce,
+    agent_scratch,
+    agent_sim_rl,
+    agent_warmup,
+)
+from agentworld_dag.assets.data import trajectory_splits
+from agentworld_dag.assets.presentation import breakdown, materialized, number
+from agentworld_dag.assets.recipe import Recipe, make
+from agentworld_dag.assets.world_model import (
+    base_model,
+    simulator,
+    world_model_cpt,
+    world_model_rl,
+    world_model_sft,
+)
+from agentworld_dag.config import Preset
+from agentworld_dag.partitions import rounds
+from agentworld_dag.resources.lake import Lake
+from agentworld_dag.resources.local_jobs import LocalJobs
+from agentworld_dag.resources.preset import RunPreset
+from agentworld_dag.resources.reports import Reports
+
+evaluation_asset = partial(dg.asset, group_name="evaluation", partitions_def=rounds)
+
+ARMS = [agent_base, agent_sim_rl, agent_real_rl, agent_real_rl_scarce, agent_warmup, agent_scratch]
+MODELS = [base_model, world_model_cpt, world_model_sft, world_model_rl]
+FAILURE_BUDGET = 0.05
+"""Largest share of rollouts that may fail for reasons other than the policy's before a measurement is not believed."""
+
+SHOWN_PAGE_CHARS = 40_000
+"""Metadata lives in the event log: more makes the asset page slow."""
+
+POLICY_SECTIONS = (
+    "model",
+    "agent.max_turns",
+    "agent.max_new_tokens",
+    "agent.rl.temperature",
+    "evaluation",
+    "collection",
+)
+FIDELITY = Recipe(
+    "agentworld_dag.evaluation.fidelity",
+    ("model", "evaluation", "collection.seed", "world_model_rl.temperature", "simulator"),
+)
+REAL = Recipe("agentworld_dag.evaluation.policy", POLICY_SECTIONS, options={"environment": "real"})
+SIMULATED = Recipe("agentworld_dag.evaluation.policy", POLICY_SECTIONS, options={"environment": "sim"})
+TRANSFER = Recipe("agentworld_dag.evaluation.transfer", ("simulator", "splits", "evaluation"))
+REPORT = Recipe("agentworld_dag.evaluation.report", tuple(Preset.model_fields))
+
+REAL_SHELLS = ("terminal/bwrap", "terminal/landlock")
+
+refresh_when_inputs_change = (
+    dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
+).with_label("refresh_when_inputs_change")
+
+
+@evaluation_asset(
+    deps=[*MODELS, trajectory_splits],
+    kinds={"pytorch", "polars"},
+    code_version=FIDELITY.code_version,
+    op_tags={"dagster/priority": "1"},
+)
+def fidelity_report(
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+) -> dg.MaterializeResult:
+    """How often each stage of the world model answers as the real shell did, on held-out sessions.
+
+    Exact match and changed-part F1, greedy and sampled, against copying the last observation; drift over the turns
+    with the truth fed back and with the model's own answers fed back.
+    """
+    return materialized(make(context, FIDELITY, preset, lake, jobs))
+
+
+@evaluation_asset(
+    deps=ARMS,
+    kinds={"pytorch", "bash"},
+    code_version=REAL.code_version,
+    op_tags={"dagster/priority": "7"},
+    check_specs=[
+        dg.AssetCheckSpec(
+            "success_is_measured_in_the_real_shell",
+            asset="real_env_evaluation",
+            blocking=True,
+            description=f"Every rollout ran in a sandboxed real shell; at most {FAILURE_BUDGET:.0%} failed on its own.",
+        )
+    ],
+)
+def real_env_evaluation(
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+) -> dg.MaterializeResult:
+    """Success of every arm on held-out task instances in the real shell, greedy and sampled.
+
+    The goal checker reads the true file system. A rollout that fails for any reason counts as a failure.
+    """
+    artifact = make(context, REAL, preset, lake, jobs)
+    rollouts, failed = number(artifact, "rollouts"), number(artifact, "failed")
+    sandboxed = sum(breakdown(artifact, "by_environment").get(name, 0) for name in REAL_SHELLS)
+    holds = rollouts == sandboxed > 0 and failed <= FAILURE_BUDGET * rollouts
+    evidence = {"rollouts": rollouts, "in_a_sandboxed_shell": sandboxed, "failed": failed}
+    return materialized(artifact, [("success_is_measured_in_the_real_shell", holds, evidence)])
+
+
+@evaluation_asset(
+    deps=[agent_base, agent_sim_rl, simulator],
+    kinds={"pytorch"},
+    code_version=SIMULATED.code_version,
+    op_tags={"dagster/priority": "7"},
+)
+def simulator_evaluation(
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+) -> dg.MaterializeResult:
+    """The same tasks in the simulator, and the same actions replayed in the real shell.
+
+    The share of simulated successes that fail for real is what a policy can exploit.
+    """
+    return materialized(make(context, SIMULATED, preset, lake, jobs))
+
+
+@evaluation_asset(
+    deps=[real_env_evaluation, simulator_evaluation],
+    kinds={"python", "polars"},
+    code_version=TRANSFER.code_version,
+    op_tags={"dagster/priority": "9"},
+    automation_condition=refresh_when_inputs_change,
+)
+def transfer_report(
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+) -> dg.MaterializeResult:
+    """What practice in simulation is worth in reality, and what it cost.
+
+    Paired differences on the same tasks with 95 % intervals, the sim-to-real gap, real steps and wall time of each
+    arm with the world model's own data included, and the break-even in policies per world model.
+    """
+    return materialized(make(context, TRANSFER, preset, lake, jobs))
+
+
+@evaluation_asset(
+    deps=[fidelity_report, real_env_evaluation, simulator_evaluation, transfer_report],
+    kinds={"python", "polars"},
+    code_version=REPORT.code_version,
+    op_tags={"dagster/priority": "9"},
+    automation_condition=refresh_when_inputs_change,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "every_claim_was_measured",
+            asset="round_report",
+            description="Each claim of the report was decided by a measurement of this round.",
+        )
+    ],
+)
+def round_report(
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs, reports: Reports
+) -> dg.MaterializeResult:
+    """One page on the round: which of the paper's claims held on this machine, with intervals.
+
+    `report.json` for programs, `report.html` with plots for people; the newest copy lies under `reports/<round>`.
+    """
+    from agentworld_dag.evaluation.claims import NOT_MEASURED
+    from agentworld_dag.evaluation.report import publish, read_report
+
+    artifact = make(context, REPORT, preset, lake, jobs)
+    html = publish(artifact.folder, reports.folder(context.partition_key), preset.seed)
+    page = (artifact.folder / "report.md").read_text()
+    claims = read_report(artifact.folder)["claims"]
+    unmeasured = [claim["id"] for claim in claims if claim["evidence"] == NOT_MEASURED]
+    evidence = {"claims": len(claims), "unmeasured": unmeasured}
+    return materialized(
+        artifact,
+        [("every_claim_was_measured", bool(claims) and not unmeasured, evidence)],
+        page=dg.MetadataValue.md(page[:SHOWN_PAGE_CHARS]),
+        html=dg.MetadataValue.path(str(html)),
+    )

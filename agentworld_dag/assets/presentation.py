@@ -1,0 +1,103 @@
+"""What the Dagster UI shows of an artifact: numbers that plot over rounds, tables, and checks as claims."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from agentworld_dag.assets.recipe import Artifact
+from agentworld_dag.errors import StoreError
+from agentworld_dag.tracking import flatten
+
+PLOTTED = 30
+"""More numbers than this make the asset page slow; the rest is in the table."""
+SHOWN_ROWS = 60
+
+Claim = tuple[str, bool, Mapping[str, Any]]
+"""A check's name, whether it holds, and the numbers that say so."""
+
+
+def materialized(artifact: Artifact, claims: Iterable[Claim] = (), **extra: Any) -> dg.MaterializeResult:
+    """The materialization of an artifact; a reused one shows what was measured when it was made."""
+    timing = artifact.result["timing"]
+    entries: dict[str, Any] = {
+        "reused": artifact.reused,
+        "seconds": timing["finished_at"] - timing["work_started_at"],
+        "fingerprint": artifact.folder.name,
+        "path": dg.MetadataValue.path(str(artifact.folder)),
+        "metrics": dg.MetadataValue.md(metrics_table(artifact.metrics)),
+    }
+    if artifact.seed is not None:
+        entries["seed"] = artifact.seed
+    return dg.MaterializeResult(
+        metadata=extra | plotted(artifact.metrics) | entries,
+        data_version=dg.DataVersion(artifact.folder.name),
+        check_results=[_check(*claim) for claim in claims],
+    )
+
+
+def plotted(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The first scalars of a nested result under flat names; Dagster plots them over partitions and time."""
+    scalars = {name: float(leaf) for name, leaf in flatten(metrics) if isinstance(leaf, bool | int | float)}
+    return dict(list(scalars.items())[:PLOTTED])
+
+
+def metrics_table(metrics: Mapping[str, Any]) -> str:
+    """Every number as a Markdown table; an estimate with its interval is one row."""
+    rows = [f"| {name} | {shown} |" for name, shown in _rows(metrics)]
+    left_out = f"\n\n{len(rows) - SHOWN_ROWS} more in result.json" if len(rows) > SHOWN_ROWS else ""
+    return "\n".join(["| metric | value |", "|---|---|", *rows[:SHOWN_ROWS]]) + left_out
+
+
+def table(records: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
+    """A Markdown table of records with the columns of the first."""
+    if not records:
+        return dg.MetadataValue.md("none")
+    columns = list(records[0])
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(_cell(record[column]) for column in columns) + " |" for record in records]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def number(artifact: Artifact, name: str) -> float:
+    """A metric by its flat name. Raises StoreError when it was not reported: no check passes unmeasured."""
+    found = dict(flatten(artifact.metrics)).get(name)
+    if not isinstance(found, bool | int | float):
+        raise StoreError(
+            f"{artifact.folder} reports no number {name!r}, which a check needs; make its stage script report it"
+        )
+    return float(found)
+
+
+def breakdown(artifact: Artifact, name: str) -> dict[str, float]:
+    """The numbers below a name, by their last part; empty where the stage counted nothing there."""
+    prefix = f"{name}/"
+    return {
+        key.removeprefix(prefix): number(artifact, key)
+        for key, _ in flatten(artifact.metrics)
+        if key.startswith(prefix)
+    }
+
+
+def _check(name: str, holds: bool, evidence: Mapping[str, Any]) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(check_name=name, passed=bool(holds), metadata=dict(evidence))
+
+
+def _rows(value: Any, prefix: str = "") -> Iterable[tuple[str, str]]:
+    if isinstance(value, Mapping) and {"value", "low", "high"} <= set(value):
+        yield prefix, _estimate(value)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _rows(inner, f"{prefix}/{key}" if prefix else str(key))
+    else:
+        yield prefix, _cell(value)
+
+
+def _estimate(value: Mapping[str, Any]) -> str:
+    counted = f", n = {value['n']}" if "n" in value else ""
+    return f"{_cell(value['value'])} [{_cell(value['low'])}, {_cell(value['high'])}]{counted}"
+
+
+def _cell(value: Any) -> str:
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")[:200]

@@ -1,0 +1,116 @@
+"""From an asset to its artifact: find it by fingerprint, or have its stage script make it.
+
+Upstream artifacts are found through the newest materialization in the same
+round, so any asset can be materialised alone, by a job or by hand. Nothing is
+passed in memory and nothing is overwritten.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import BaseModel
+
+from agentworld_dag.artifacts import fingerprint, is_complete, read_result
+from agentworld_dag.code_version import code_version
+from agentworld_dag.config import Preset
+from agentworld_dag.errors import AgentWorldError, StoreError
+from agentworld_dag.resources.lake import Lake
+from agentworld_dag.resources.local_jobs import Launch, LocalJobs
+from agentworld_dag.resources.preset import RunPreset
+
+UNSEEDED = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an artifact is made and what it depends on, besides the artifacts upstream."""
+
+    module: str
+    """The stage script."""
+    sections: tuple[str, ...]
+    """Parts of the preset it reads, dotted; a change elsewhere in the preset does not run it again."""
+    seeded: bool = True
+    """Whether it depends on the run's seed; an unseeded script is always given UNSEEDED."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    """Upstream asset -> the input name under which the script knows it, where they differ."""
+
+    @property
+    def code_version(self) -> str:
+        return code_version(self.module)
+
+    def fingerprint(self, asset: str, preset: RunPreset, upstream: Mapping[str, Path]) -> str:
+        settings = {section: _section(preset.load(), section) for section in self.sections}
+        seed = preset.seed if self.seeded else None
+        made_from = {name: folder.name for name, folder in upstream.items()}
+        return fingerprint(asset, self.code_version, settings, seed, dict(self.options), made_from)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A complete artifact folder."""
+
+    folder: Path
+    result: dict[str, Any]
+    reused: bool
+    seed: int | None
+    """None where the seed does not matter to it."""
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        return self.result["metrics"]
+
+
+def make(context: dg.AssetExecutionContext, recipe: Recipe, preset: RunPreset, lake: Lake, jobs: LocalJobs) -> Artifact:
+    """The artifact of the asset in its round. Raises dg.Failure with one clear reason."""
+    with failing_clearly():
+        asset = context.asset_key.to_user_string()
+        upstream = {name: latest(context, name, lake) for name in upstream_names(context)}
+        folder = lake.folder(asset, context.partition_key, recipe.fingerprint(asset, preset, upstream))
+        reused = is_complete(folder)
+        if reused:
+            context.log.info(f"reused: finished earlier in {folder}")
+        else:
+            inputs = {recipe.renamed.get(name, name): path for name, path in upstream.items()}
+            seed = preset.seed if recipe.seeded else UNSEEDED
+            jobs.run(context, Launch(recipe.module, folder, inputs, recipe.options, seed), preset)
+        return Artifact(folder, read_result(folder), reused, preset.seed if recipe.seeded else None)
+
+
+def latest(context: dg.AssetExecutionContext, asset: str, lake: Lake) -> Path:
+    """Folder of an upstream artifact: what this run made, else the newest of the round. Raises StoreError."""
+    records = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[context.partition_key]), limit=20
+    ).records
+    chosen = next((r for r in records if r.run_id == context.run.run_id), records[0] if records else None)
+    event = chosen.asset_materialization if chosen else None
+    folder = lake.folder(asset, context.partition_key, str(event.metadata["fingerprint"].value)) if event else None
+    if folder is None or not is_complete(folder):
+        raise StoreError(
+            f"{context.asset_key.to_user_string()} needs {asset} of {context.partition_key}, "
+            f"found {folder or 'no materialization'} without a finished result; materialise {asset} first"
+        )
+    return folder
+
+
+def upstream_names(context: dg.AssetExecutionContext) -> list[str]:
+    return sorted(key.to_user_string() for key in context.assets_def.dependency_keys)
+
+
+@contextmanager
+def failing_clearly() -> Iterator[None]:
+    """Our own errors fail the step with their message alone, and are not retried."""
+    try:
+        yield
+    except AgentWorldError as error:
+        raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
+
+
+def _section(preset: Preset, dotted: str) -> Any:
+    found = reduce(getattr, dotted.split("."), preset)
+    return found.model_dump(mode="json") if isinstance(found, BaseModel) else found

@@ -1,0 +1,100 @@
+"""`make run` and `make study`: turn the loop from a terminal, with one clear error when it cannot be done.
+
+    python -m agentworld_dag.cli run --preset tiny --seed 0
+    python -m agentworld_dag.cli study --preset tiny --seeds 5
+
+Everything else a person does with the loop is done in the Dagster and MLflow
+UIs (`make ui`) or with `dg`.
+"""
+
+import argparse
+import logging
+import sys
+import time
+from pathlib import Path
+
+from agentworld_dag import preflight
+from agentworld_dag.errors import AgentWorldError
+from agentworld_dag.home import home
+from agentworld_dag.partitions import FIRST_ROUND
+from agentworld_dag.stage import process_started_at
+
+log = logging.getLogger("agentworld_dag.cli")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code: 0 when the report was written, 1 on an AgentWorldError, 130 when interrupted."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    for library in ("alembic", "urllib3"):
+        logging.getLogger(library).setLevel(logging.ERROR)
+    try:
+        options.command(options)
+    except AgentWorldError as error:
+        log.error("%s: %s", type(error).__name__, error)
+        return 1
+    except KeyboardInterrupt:
+        log.error("interrupted; run again to go on from the last checkpoint")
+        return 130
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """One turn of the loop; ends with the report's table and the split of the wall time."""
+    artifact = _turn_seeds(options, [options.seed])[0]
+    from agentworld_dag.evaluation.report import read_report
+    from agentworld_dag.evaluation.tables import terminal_table
+
+    page = home().reports / options.round / "report.html"
+    sys.stdout.write(f"\n{terminal_table(read_report(artifact))}\n\nThe whole report: {page}\n")
+
+
+def study(options: argparse.Namespace) -> None:
+    """The loop once per seed, pooled into one page of results."""
+    artifacts = _turn_seeds(options, list(range(options.seeds)))
+    from agentworld_dag.evaluation.report import read_report
+    from agentworld_dag.evaluation.study import study as pool
+
+    pool([read_report(folder) for folder in artifacts], options.out)
+    log.info("results of %d seeds: %s", len(artifacts), options.out)
+
+
+def _turn_seeds(options: argparse.Namespace, seeds: list[int]) -> list[Path]:
+    """The report artifacts, one per seed."""
+    here = home()
+    preflight.check(options.preset, here, options.round)
+    from agentworld_dag.jobs.instance import opened
+    from agentworld_dag.jobs.turn import Turn, turn_the_loop
+
+    def told(turn: Turn) -> Path:
+        log.info("made now: %s", ", ".join(turn.made) or "nothing")
+        log.info("reused: %s", ", ".join(turn.reused) or "nothing")
+        share = turn.overhead_s / turn.wall_s
+        split = "%.0f s: %.0f s with a stage at work, %.0f s (%.0f %%) orchestration and process start-up"
+        log.info(split, turn.wall_s, turn.work_s, turn.overhead_s, 100 * share)
+        return turn.report
+
+    with opened(here) as instance:
+        starts = [process_started_at() if index == 0 else None for index, _ in enumerate(seeds)]
+        return [
+            told(turn_the_loop(instance, options.preset, seed, options.round, start or time.time()))
+            for seed, start in zip(seeds, starts, strict=True)
+        ]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="agentworld_dag", description=__doc__.splitlines()[0] if __doc__ else "")
+    commands = parser.add_subparsers(required=True)
+    for command, text in ((run, "one turn of the loop"), (study, "the loop over several seeds")):
+        sub = commands.add_parser(command.__name__, help=text)
+        sub.set_defaults(command=command)
+        sub.add_argument("--preset", default="tiny", help="a name under infra/presets, or a path")
+        sub.add_argument("--round", default=FIRST_ROUND)
+    commands.choices["run"].add_argument("--seed", type=int, default=0)
+    commands.choices["study"].add_argument("--seeds", type=int, default=5, help="how many, counted from 0")
+    commands.choices["study"].add_argument("--out", type=Path, default=Path("docs/results.md"))
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

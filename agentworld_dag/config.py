@@ -1,0 +1,171 @@
+"""The typed preset: every setting of a run, bounded, each default in one place.
+
+A preset is a YAML file under `infra/presets`. The tiny preset is written out
+in full there; this module holds types and bounds, and no defaults, so a value
+lives in exactly one file. Secrets never enter a preset: they come from the
+environment.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agentworld_dag.errors import ConfigError
+
+Count = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Rate = Annotated[float, Field(gt=0.0)]
+Temperature = Annotated[float, Field(gt=0.0, le=2.0)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Collection(Section):
+    """How many real sessions are recorded, and how."""
+
+    seed: int
+    exploratory_episodes: Count
+    task_episodes: Count
+    turns_per_episode: Count
+    expert_noise: Share
+    """Share of the scripted expert's actions that are replaced by a random command."""
+    workers: Count
+    action_timeout_s: Rate
+    max_observation_chars: Count
+
+
+class Splits(Section):
+    """Shares of the clean trajectories; what is left over goes to SFT."""
+
+    cpt: Share
+    rl: Share
+    validation: Share
+    held_out: Share
+
+
+class Model(Section):
+    """A small Qwen3 built from scratch, or the directory of a real checkpoint."""
+
+    checkpoint: Path | None
+    vocab_size: Count
+    hidden_size: Count
+    layers: Count
+    heads: Count
+    head_size: Count
+    feed_forward_size: Count
+    max_tokens: Count
+    initial_scale: Rate
+    """Standard deviation of untrained weights."""
+    template: Literal["compact", "full"]
+    """How prompts are rendered (`trajectories.render`): compact for tiny models, full for pretrained ones."""
+
+
+class Supervised(Section):
+    """One next-token stage: CPT, SFT or imitation."""
+
+    optimizer: Literal["muon", "adamw"]
+    learning_rate: Rate
+    steps: Count
+    tokens_per_step: Count
+    save_every_steps: Count
+
+
+class WorldModelCpt(Supervised):
+    packed_tokens: Count
+    """Trajectories are joined and cut into rows of this length."""
+
+
+class WorldModelSft(Supervised):
+    history_share: Share
+    """Share of samples that show plain history instead of the state ledger."""
+    rehearsal_share: Share
+    """Share of samples, the first ones, whose trace is the whole next state instead of its patch."""
+
+
+class WorldModelRl(Section):
+    """GSPO on the world model, one turn per trajectory (paper section 3.4)."""
+
+    optimizer: Literal["muon", "adamw"]
+    learning_rate: Rate
+    steps: Count
+    prompts_per_step: Count
+    group_size: Annotated[int, Field(ge=2)]
+    temperature: Temperature
+    max_new_tokens: Count
+    rubric_weight: Share
+    """Weight of the rubric; the rule gets the rest. Paper: 9:1."""
+    judge_url: str | None
+    """An OpenAI-compatible endpoint; null means the embedded reference-grounded rule judge."""
+    judge_model: str | None
+    save_every_steps: Count
+
+
+class Simulator(Section):
+    mode: Literal["ledger", "history"]
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)]
+    """0 decodes greedily."""
+    max_new_tokens: Count
+    gate_turns: Count
+    """Validation turns behind the check `fidelity_above_copy_baseline`."""
+
+
+class AgentRl(Section):
+    learning_rate: Rate
+    steps: Count
+    tasks_per_step: Count
+    group_size: Annotated[int, Field(ge=2)]
+    temperature: Temperature
+    scarce_real_steps: Count
+    """Budget of real environment steps for the scarce arm."""
+    save_every_steps: Count
+
+
+class Agent(Section):
+    demonstrations: Count
+    demonstration_noise: Share
+    max_turns: Count
+    max_new_tokens: Count
+    """Per turn of the agent."""
+    imitation: Supervised
+    rl: AgentRl
+
+
+class Evaluation(Section):
+    fidelity_turns: Count
+    drift_episodes: Count
+    tasks: Count
+    control_temperatures: tuple[Temperature, ...]
+    """Sampled claims are repeated for the untrained side at these, to tell training from sharpening."""
+    bootstrap_samples: Count
+
+
+class Preset(Section):
+    name: str
+    threads: Count
+    """Intra-op threads of each training process."""
+    collection: Collection
+    splits: Splits
+    model: Model
+    cpt: WorldModelCpt
+    sft: WorldModelSft
+    world_model_rl: WorldModelRl
+    simulator: Simulator
+    agent: Agent
+    evaluation: Evaluation
+
+
+def load_preset(path: Path) -> Preset:
+    """Read and check a preset. Raises ConfigError naming the file, the field and the bound."""
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
+        raise ConfigError(
+            f"no preset at {path}; presets in {path.parent}: {known}. Set PRESET to one of them or to a path"
+        )
+    try:
+        return Preset.model_validate(yaml.safe_load(path.read_text()))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise ConfigError(f"preset {path} is not usable: {error}") from error

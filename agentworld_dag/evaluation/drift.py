@@ -1,0 +1,137 @@
+"""What is left of fidelity when the simulator feeds on its own answers.
+
+The recorded actions of held-out episodes are replayed twice: with the truth as
+context (teacher-forced) and with the simulator's own observations and state
+(free-running), in ledger and in history mode. Greedy throughout, so the
+difference is drift and not luck (paper.md metrics 8 and 9).
+"""
+
+import asyncio
+from typing import Any
+
+import polars as pl
+
+from agentworld_dag.environments.terminal import FIRST_OBSERVATION
+from agentworld_dag.errors import SimulatorError
+from agentworld_dag.simulator.bundle import load_engine
+from agentworld_dag.simulator.engine import Engine
+from agentworld_dag.simulator.simulated import Settings, SimulatedEnvironment
+from agentworld_dag.simulator.teacher_forced import Mode, Place, predict
+from agentworld_dag.stage import Stage
+from agentworld_dag.training.tokenizer import ChatEncoder
+from agentworld_dag.trajectories.patch import parse_state
+from agentworld_dag.trajectories.schema import SystemPrompt, Trajectory
+
+MODES: tuple[Mode, ...] = ("ledger", "history")
+
+
+def measure_drift(stage: Stage, episodes: list[Trajectory]) -> dict[str, float]:
+    """Write `drift.parquet` and `write_then_read.parquet`; returns mean exact match per mode and regime."""
+    engine, encoder = load_engine(stage.inputs["world_model_rl"] / "checkpoint", stage.seed)
+    rows: list[dict[str, Any]] = []
+    for mode in MODES:
+        rows += _teacher_forced(stage, engine, encoder, episodes, mode)
+        rows += _free_running(stage, engine, encoder, episodes, mode)
+    drift = pl.DataFrame(rows)
+    drift.write_parquet(stage.out / "drift.parquet")
+    free = [row for row in rows if row["regime"] == "free_running"]
+    write_then_read(free, episodes).write_parquet(stage.out / "write_then_read.parquet")
+    means = drift.group_by("mode", "regime", maintain_order=True).agg(pl.col("exact").mean())
+    return {f"{mode}_{regime}": exact for mode, regime, exact in means.iter_rows()}
+
+
+def _teacher_forced(
+    stage: Stage, engine: Engine, encoder: ChatEncoder, episodes: list[Trajectory], mode: Mode
+) -> list[dict[str, Any]]:
+    places = [Place(episode, index) for episode in episodes for index in range(len(episode.turns))]
+    answers = predict(
+        engine, encoder, places, mode, stage.preset.model.template, 0.0, stage.preset.simulator.max_new_tokens
+    )
+    return [
+        _row(mode, "teacher_forced", place.trajectory, place.turn_index, answer, None)
+        for place, answer in zip(places, answers, strict=True)
+    ]
+
+
+def _free_running(
+    stage: Stage, engine: Engine, encoder: ChatEncoder, episodes: list[Trajectory], mode: Mode
+) -> list[dict[str, Any]]:
+    first = episodes[0].system
+    settings = Settings(
+        mode,
+        0.0,
+        stage.preset.simulator.max_new_tokens,
+        stage.preset.model.template,
+        SystemPrompt(first.task_description, first.action_space),
+        FIRST_OBSERVATION,
+    )
+
+    async def replay_all() -> list[list[dict[str, Any]]]:
+        environments = [SimulatedEnvironment(engine, encoder, settings) for _ in episodes]
+        return await asyncio.gather(*(_replay(e, t, mode) for e, t in zip(environments, episodes, strict=True)))
+
+    return [row for rows in asyncio.run(replay_all()) for row in rows]
+
+
+async def _replay(environment: SimulatedEnvironment, episode: Trajectory, mode: Mode) -> list[dict[str, Any]]:
+    """Rows of one episode; after an unusable answer the episode is dead and every later turn has failed."""
+    await environment.reset(episode.system.initial_state, seed=0)
+    rows, dead = [], False
+    for index, turn in enumerate(episode.turns):
+        answer = None
+        if not dead:
+            try:
+                answer = await environment.step(turn.action)
+            except SimulatorError:
+                dead = True
+        rows.append(_row(mode, "free_running", episode, index, answer, None if dead else await environment.state()))
+    return rows
+
+
+def _row(
+    mode: Mode, regime: str, episode: Trajectory, index: int, answer: str | None, state: str | None
+) -> dict[str, Any]:
+    turn = episode.turns[index]
+    return {
+        "mode": mode,
+        "regime": regime,
+        "trajectory_id": episode.id,
+        "turn_index": index,
+        "exact": answer == turn.observation,
+        "state_exact": state == turn.state if regime == "free_running" else None,
+        "failed": answer is None,
+    }
+
+
+def write_then_read(rows: list[dict[str, Any]], episodes: list[Trajectory]) -> pl.DataFrame:
+    """For every `cat` of a file the episode itself changed `horizon` turns before: was the answer right?"""
+    exact = {(row["mode"], row["trajectory_id"], row["turn_index"]): row["exact"] for row in rows}
+    found = [
+        {"mode": mode, "trajectory_id": episode.id, "horizon": horizon, "correct": exact[mode, episode.id, index]}
+        for mode in MODES
+        for episode in episodes
+        for index, horizon in reads_after_writes(episode)
+    ]
+    schema = {"mode": pl.String, "trajectory_id": pl.String, "horizon": pl.Int64, "correct": pl.Boolean}
+    return pl.DataFrame(found, schema=schema)
+
+
+def reads_after_writes(episode: Trajectory) -> list[tuple[int, int]]:
+    """(turn index of the read, turns since that file last changed), from the recorded states."""
+    changed_at: dict[str, int] = {}
+    before = parse_state(episode.system.initial_state)
+    found = []
+    for index, turn in enumerate(episode.turns):
+        after = parse_state(turn.state or "")
+        words = turn.action.split()
+        if len(words) == 2 and words[0] == "cat":
+            path = _resolve(before.get("cwd", "~"), words[1])
+            found += [(index, index - changed_at[path])] if path in changed_at else []
+        changed_at |= {path: index for path, value in after.items() if path != "cwd" and before.get(path) != value}
+        before = after
+    return found
+
+
+def _resolve(directory: str, path: str) -> str:
+    inside = directory.removeprefix("~").removeprefix("/")
+    return f"{inside}/{path}" if inside else path

@@ -1,0 +1,48 @@
+"""Where a run keeps what it makes: one folder, moved as a whole by `AGENTWORLD_HOME`.
+
+    <home>/dagster   the Dagster instance        <home>/lake      artifacts, content-addressed
+    <home>/mlflow    the local MLflow store      <home>/reports   the last report of each round
+
+Settings that name a place or a run come from the environment here and nowhere else.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentworld_dag.tracking import URI
+
+PRESETS = Path(__file__).parents[1] / "infra" / "presets"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders below one root; an absolute path, so that step processes agree on it."""
+
+    root: Path
+
+    @property
+    def dagster(self) -> Path:
+        return self.root / "dagster"
+
+    @property
+    def lake(self) -> Path:
+        return self.root / "lake"
+
+    @property
+    def reports(self) -> Path:
+        return self.root / "reports"
+
+    @property
+    def mlflow_uri(self) -> str:
+        """A local store; `MLFLOW_TRACKING_URI` names a server instead."""
+        return os.environ.get(URI) or f"sqlite:///{self.root / 'mlflow' / 'mlflow.db'}"
+
+
+def home() -> Home:
+    return Home(Path(os.environ.get("AGENTWORLD_HOME") or ".agentworld").absolute())
+
+
+def preset_path(name: str) -> Path:
+    """A preset by name, or a path to one."""
+    return Path(name).absolute() if "/" in name or name.endswith(".yaml") else PRESETS / f"{name}.yaml"

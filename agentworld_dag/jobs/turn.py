@@ -1,0 +1,94 @@
+"""One turn of the loop from the command line: run the job, tell what it did and where the time went."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from agentworld_dag.artifacts import read_result
+from agentworld_dag.errors import RunError
+from agentworld_dag.jobs.instance import STARTED_BY, add_round
+from agentworld_dag.jobs.loop import LOGGING
+
+PARTITION = "dagster/partition"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one run of the loop did."""
+
+    wall_s: float
+    work_s: float
+    """Seconds in which at least one stage was working."""
+    made: tuple[str, ...]
+    reused: tuple[str, ...]
+    report: Path
+    """Artifact folder of the round's report."""
+
+    @property
+    def overhead_s(self) -> float:
+        """Orchestration and process start-up: the wall time in which no stage worked."""
+        return self.wall_s - self.work_s
+
+
+def loop_job() -> dg.JobDefinition:
+    """The job, found again by step processes."""
+    from agentworld_dag.definitions import defs
+
+    return defs.resolve_job_def("turn_the_loop")
+
+
+def turn_the_loop(
+    instance: dg.DagsterInstance, preset_name: str, seed: int, round_name: str, started_at: float
+) -> Turn:
+    """Run the whole job in children of this process. `started_at`: epoch seconds from which the wall time counts.
+
+    Raises RunError with the reason of the first step that failed.
+    """
+    add_round(instance, round_name)
+    result = dg.execute_job(
+        dg.reconstructable(loop_job),
+        instance=instance,
+        run_config=LOGGING | {"resources": {"preset": {"config": {"name": preset_name, "seed": seed}}}},
+        tags={PARTITION: round_name, STARTED_BY: "command line", "agentworld/seed": str(seed)},
+    )
+    if not result.success:
+        raise RunError(_first_reason(result))
+    return _summary(result, started_at)
+
+
+def covered_s(intervals: Iterable[tuple[float, float]]) -> float:
+    """Seconds covered by at least one interval."""
+    total, end = 0.0, float("-inf")
+    for start, finish in sorted(intervals):
+        total += max(0.0, finish - max(start, end))
+        end = max(end, finish)
+    return total
+
+
+def _summary(result: dg.JobExecutionResult, started_at: float) -> Turn:
+    events = {e.materialization.asset_key.to_user_string(): e for e in result.get_asset_materialization_events()}
+    described = {name: event.materialization.metadata for name, event in events.items()}
+    artifacts = {name: metadata for name, metadata in described.items() if "reused" in metadata}
+    made = [name for name, metadata in artifacts.items() if not metadata["reused"].value]
+    folders = {name: Path(str(metadata["path"].value)) for name, metadata in artifacts.items()}
+    timings = [read_result(folders[name])["timing"] for name in made]
+    work_s = covered_s((max(t["work_started_at"], started_at), t["finished_at"]) for t in timings)
+    reused = tuple(name for name in artifacts if name not in made)
+    return Turn(time.time() - started_at, work_s, tuple(made), reused, folders["round_report"])
+
+
+def _first_reason(result: dg.JobExecutionResult) -> str:
+    failures = result.get_step_failure_events()
+    if not failures:
+        return "the run ended without a result and without a failed step; its log is in the Dagster UI (`make ui`)"
+    first = failures[0]
+    data = first.step_failure_data
+    given = data.user_failure_data.description if data.user_failure_data else None
+    error = data.error
+    while error and error.cause:
+        error = error.cause
+    reason = given or (error.message.strip() if error else "no reason recorded")
+    return f"{first.step_key}: {reason}"

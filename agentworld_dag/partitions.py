@@ -1,0 +1,7 @@
+"""Partitions: a round is one turn of the loop. Domains join as a second axis when there is a second one."""
+
+import dagster as dg
+
+FIRST_ROUND = "round-0001"
+
+rounds = dg.DynamicPartitionsDefinition(name="rounds")

@@ -1,0 +1,66 @@
+"""Runs a stage script as a process on this machine, over Dagster Pipes.
+
+The asset code knows only `run`; where the process lives, here or on a cluster,
+is this resource's business alone.
+"""
+
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from agentworld_dag.resources.preset import RunPreset
+from agentworld_dag.stage import ERROR_FILE
+from agentworld_dag.tracking import URI
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One stage script with all it is told."""
+
+    module: str
+    out: Path
+    inputs: Mapping[str, Path]
+    options: Mapping[str, str]
+
+    seed: int
+
+    def command(self, preset: RunPreset) -> list[str]:
+        flags = ["--config", str(preset.path), "--seed", str(self.seed), "--out", str(self.out)]
+        for name, folder in self.inputs.items():
+            flags += ["--input", f"{name}={folder}"]
+        for name, value in self.options.items():
+            flags += ["--option", f"{name}={value}"]
+        return [sys.executable, "-m", self.module, *flags]
+
+
+class LocalJobs(dg.ConfigurableResource):
+    """Stage scripts as local processes; they end when the step that started them ends."""
+
+    tracking_uri: str
+    """The MLflow store or server that stages log to."""
+
+    def run(self, context: dg.AssetExecutionContext, launch: Launch, preset: RunPreset) -> None:
+        """Run the script to its end. Raises dg.Failure with the script's own reason."""
+        threads = str(preset.load().threads)
+        with tempfile.TemporaryDirectory() as folder:
+            error_file = Path(folder) / "error"
+            environment = {
+                URI: self.tracking_uri,
+                "OMP_NUM_THREADS": threads,
+                "MKL_NUM_THREADS": threads,
+                ERROR_FILE: str(error_file),
+            }
+            try:
+                dg.PipesSubprocessClient().run(context=context, command=launch.command(preset), env=environment)
+            except Exception as error:  # Dagster does not export what a failed Pipes process raises
+                raise dg.Failure(_reason(error_file, launch, error), allow_retries=False) from error
+
+
+def _reason(error_file: Path, launch: Launch, error: Exception) -> str:
+    if error_file.is_file():
+        return error_file.read_text()
+    return f"{launch.module}: {error}; its traceback is in the step's stderr. Run again to resume in {launch.out}"

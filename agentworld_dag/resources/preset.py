@@ -1,0 +1,32 @@
+"""The preset and the seed of a run, shown and changeable in the launchpad."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from agentworld_dag.config import Preset, load_preset
+from agentworld_dag.home import preset_path
+
+
+class RunPreset(dg.ConfigurableResource):
+    """Which preset file and which seed every stage of the run gets."""
+
+    name: str
+    """A name under infra/presets, or a path."""
+    seed: int
+
+    @property
+    def path(self) -> Path:
+        return preset_path(self.name)
+
+    def load(self) -> Preset:
+        """Raises ConfigError on an unknown or invalid preset."""
+        return load_preset(self.path)
+
+
+def preset_from_environment() -> RunPreset:
+    return RunPreset(
+        name=os.environ.get("AGENTWORLD_PRESET", "tiny"),
+        seed=int(os.environ.get("AGENTWORLD_SEED", "0")),
+    )

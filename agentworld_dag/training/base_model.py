@@ -1,0 +1,80 @@
+"""The start of every model: a tokenizer and a randomly initialised Qwen3, or a real checkpoint.
+
+    python -m agentworld_dag.training.base_model --config infra/presets/tiny.yaml --seed 0 \
+        --input trajectory_splits=DIR --out DIR
+
+With `model.checkpoint` set in the preset, that checkpoint is taken as it is.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
+
+from agentworld_dag.config import Model
+from agentworld_dag.stage import Stage, run_stage
+from agentworld_dag.training.checkpoints import load_checkpoint, save_checkpoint
+from agentworld_dag.training.tokenizer import ChatEncoder, train_tokenizer, untrained_tokenizer
+from agentworld_dag.trajectories import agent_chat, render
+from agentworld_dag.trajectories.parquet import read_trajectories
+from agentworld_dag.trajectories.schema import Trajectory
+
+
+def work(stage: Stage) -> dict[str, Any]:
+    settings = stage.preset.model
+    if settings.checkpoint is not None:
+        model, tokenizer = load_checkpoint(settings.checkpoint)
+    else:
+        corpus = read_trajectories(stage.inputs["trajectory_splits"] / "cpt.parquet")
+        texts = corpus_texts(corpus, settings.template)
+        tokenizer = train_tokenizer(texts, settings.vocab_size, agent_phrases())
+        model = random_model(settings, tokenizer, stage.seed)
+    save_checkpoint(model, tokenizer, stage.out / "checkpoint")
+    return {"parameters": sum(p.numel() for p in model.parameters()), "vocabulary": len(tokenizer)}
+
+
+def random_model(size: Model, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
+    """A seeded Qwen3 of the given size for the tokenizer's vocabulary."""
+    torch.manual_seed(seed)
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=size.hidden_size,
+        num_hidden_layers=size.layers,
+        num_attention_heads=size.heads,
+        num_key_value_heads=size.heads,
+        head_dim=size.head_size,
+        intermediate_size=size.feed_forward_size,
+        max_position_embeddings=size.max_tokens,
+        initializer_range=size.initial_scale,
+        tie_word_embeddings=True,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return Qwen3ForCausalLM(config)
+
+
+def corpus_texts(trajectories: list[Trajectory], template: render.Template) -> Iterator[str]:
+    """Conversations as the models will meet them: world-model turns, and tool calls of task episodes."""
+    chat = ChatEncoder(untrained_tokenizer())
+    for trajectory in trajectories:
+        turn = len(trajectory.turns) // 2
+        prompt, target = render.turn_messages(trajectory, turn, "history", template)
+        yield chat.text([*prompt, target])
+        if trajectory.task:
+            turns = [(t.action, t.observation or "") for t in trajectory.turns]
+            messages = agent_chat.episode_messages(json.loads(trajectory.task)["instruction"], turns)
+            yield chat.text(messages, tools=agent_chat.TOOLS)
+
+
+def agent_phrases() -> tuple[str, str]:
+    """What every agent conversation repeats word for word: the tool prompt and the opening of a tool call."""
+    chat = ChatEncoder(untrained_tokenizer())
+    text = chat.text(agent_chat.episode_messages("", [("COMMAND", "")]), tools=agent_chat.TOOLS)
+    system, _, talk = text.removeprefix("<|im_start|>system\n").partition("<|im_end|>")
+    return system, talk.partition("<tool_call>")[2].partition("COMMAND")[0]
+
+
+if __name__ == "__main__":
+    run_stage(work)

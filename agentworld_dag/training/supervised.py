@@ -1,0 +1,113 @@
+"""One next-token stage on ready token ids: what CPT, SFT and imitation share.
+
+Samples arrive tokenised and labelled (-100 outside the loss), so masks come
+from the schema and the chat template, never from text. No warm-up, linear
+decay, no weight decay, no dropout; the loss is the mean over labelled tokens.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
+
+from agentworld_dag.config import Supervised
+from agentworld_dag.errors import TrainError
+from agentworld_dag.stage import Stage
+from agentworld_dag.training.checkpoints import MarkComplete, last_complete_checkpoint, save_checkpoint
+from agentworld_dag.training.optimizer import build_optimizer
+from agentworld_dag.training.progress import ReportProgress
+
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Token ids and, position by position, the id to predict or -100."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+
+def prompt_and_target(prompt: list[int], target: list[int]) -> Sample:
+    """A sample whose loss covers the target only."""
+    return Sample(prompt + target, [IGNORED] * len(prompt) + target)
+
+
+def train(
+    stage: Stage,
+    settings: Supervised,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    samples: list[Sample],
+    packed_tokens: int | None = None,
+    in_order: bool = False,
+) -> dict[str, Any]:
+    """Train to `settings.steps`, resuming from the last complete checkpoint; saves `checkpoint/`, returns metrics.
+
+    With `packed_tokens` samples are cut and joined into rows of that many tokens; with `in_order` they are taken as
+    they come, for a curriculum.
+    """
+    if not samples:
+        raise TrainError("no training samples; the split this stage reads is empty, collect more episodes")
+    set_seed(stage.seed)
+    trainer = SFTTrainer(
+        model=model,
+        args=_arguments(stage, settings, samples, packed_tokens, in_order),
+        train_dataset=Dataset.from_list([vars(sample) for sample in samples]),
+        processing_class=tokenizer,
+        optimizers=(build_optimizer(model, settings.optimizer, settings.learning_rate), None),
+        callbacks=[MarkComplete(), ReportProgress(stage)],
+    )
+    resume = last_complete_checkpoint(stage.out / "trainer")
+    outcome = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    save_checkpoint(model, tokenizer, stage.out / "checkpoint")
+    return {"loss": outcome.training_loss, "steps": trainer.state.global_step, **_sizes(samples)}
+
+
+def _arguments(
+    stage: Stage, settings: Supervised, samples: list[Sample], packed_tokens: int | None, in_order: bool
+) -> SFTConfig:
+    mean_tokens = packed_tokens or sum(len(s.input_ids) for s in samples) / len(samples)
+    return SFTConfig(
+        output_dir=str(stage.out / "trainer"),
+        max_steps=settings.steps,
+        per_device_train_batch_size=max(1, round(settings.tokens_per_step / mean_tokens)),
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="linear",
+        packing=packed_tokens is not None,
+        packing_strategy="wrapped",
+        max_length=packed_tokens,
+        train_sampling_strategy=_sampling(packed_tokens, in_order),
+        activation_checkpointing=False,
+        use_cpu=not torch.cuda.is_available(),
+        bf16=True,
+        save_steps=settings.save_every_steps,
+        save_total_limit=2,
+        logging_steps=max(1, settings.steps // 40),
+        report_to="none",
+        seed=stage.seed,
+        data_seed=stage.seed,
+        disable_tqdm=True,
+        loss_type="nll",
+    )
+
+
+def _sampling(packed_tokens: int | None, in_order: bool) -> str:
+    if in_order:
+        return "sequential"
+    # Rows of one length waste no padding; packed rows have one length already.
+    return "random" if packed_tokens else "group_by_length"
+
+
+def _sizes(samples: list[Sample]) -> dict[str, float]:
+    tokens = sum(len(s.input_ids) for s in samples)
+    supervised = sum(label != IGNORED for s in samples for label in s.labels)
+    return {
+        "samples": len(samples),
+        "tokens_per_sample": tokens / len(samples),
+        "supervised_share": supervised / tokens,
+    }

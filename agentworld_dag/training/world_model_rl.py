@@ -1,0 +1,146 @@
+"""Stage 3, reinforcement learning of the world model with GSPO (paper section 3.4).
+
+    python -m agentworld_dag.training.world_model_rl --config infra/presets/tiny.yaml --seed 0 \
+        --input world_model_sft=DIR --input trajectory_splits=DIR --out DIR
+
+One turn per trajectory, so that no two prompts share a prefix (paper's "Echo
+Trap"). Sequence-level importance ratio, no KL term, hybrid reward. Without a
+judge endpoint in the preset the rubric comes from the embedded
+reference-grounded rule judge.
+"""
+
+import os
+import random
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase, set_seed
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
+
+from agentworld_dag.config import WorldModelRl
+from agentworld_dag.errors import ConfigError
+from agentworld_dag.stage import Stage, run_stage
+from agentworld_dag.training.checkpoints import (
+    MarkComplete,
+    last_complete_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
+from agentworld_dag.training.judge import ChatJudge
+from agentworld_dag.training.optimizer import build_optimizer
+from agentworld_dag.training.progress import ReportProgress
+from agentworld_dag.training.rewards import FULL_REWARD, Truth, hybrid_rewards
+from agentworld_dag.trajectories.parquet import read_trajectories
+from agentworld_dag.trajectories.render import Template, state_before, turn_messages
+from agentworld_dag.trajectories.schema import Trajectory
+
+
+def work(stage: Stage) -> dict[str, Any]:
+    settings = stage.preset.world_model_rl
+    model, tokenizer = load_checkpoint(stage.inputs["world_model_sft"] / "checkpoint")
+    trajectories = read_trajectories(stage.inputs["trajectory_splits"] / "rl.parquet")
+    set_seed(stage.seed)
+    trainer = GRPOTrainer(
+        model=model,
+        args=_arguments(stage, settings),
+        reward_funcs=reward_function(tokenizer, settings),
+        train_dataset=Dataset.from_list(one_turn_each(trajectories, stage.preset.model.template, stage.seed)),
+        processing_class=tokenizer,
+        optimizers=(build_optimizer(model, settings.optimizer, settings.learning_rate), None),
+        callbacks=[MarkComplete(), ReportProgress(stage)],
+    )
+    resume = last_complete_checkpoint(stage.out / "trainer")
+    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    save_checkpoint(model, tokenizer, stage.out / "checkpoint")
+    return _summary(trainer.state.log_history, settings, len(trajectories))
+
+
+def one_turn_each(trajectories: list[Trajectory], template: Template, seed: int) -> list[dict[str, Any]]:
+    """Rows of (prompt messages, truth), one seeded turn from each trajectory."""
+    draw = random.Random(seed)
+    rows = []
+    for trajectory in trajectories:
+        index = draw.randrange(len(trajectory.turns))
+        prompt, target = turn_messages(trajectory, index, "ledger", template)
+        rows.append(
+            {
+                "prompt": prompt,
+                "state_before": state_before(trajectory, index),
+                "action": trajectory.turns[index].action,
+                "state_patch": target["reasoning_content"],
+                "observation": target["content"],
+            }
+        )
+    return rows
+
+
+def reward_function(tokenizer: PreTrainedTokenizerBase, settings: WorldModelRl) -> Any:
+    """The hybrid reward as TRL calls it: from token ids, because decoding for display drops the tags."""
+    judge = _judge(settings)
+
+    def hybrid(
+        completion_ids: list[list[int]],
+        state_before: list[str],
+        action: list[str],
+        state_patch: list[str],
+        observation: list[str],
+        **_: Any,
+    ) -> list[float]:
+        texts = [tokenizer.decode(ids).removesuffix(tokenizer.eos_token) for ids in completion_ids]
+        truths = [Truth(*facts) for facts in zip(state_before, action, state_patch, observation, strict=True)]
+        return hybrid_rewards(texts, truths, settings.rubric_weight, judge)
+
+    return hybrid
+
+
+def _judge(settings: WorldModelRl) -> ChatJudge | None:
+    if settings.judge_url is None:
+        return None
+    if settings.judge_model is None:
+        raise ConfigError("world_model_rl.judge_url is set but judge_model is not; name the model the endpoint serves")
+    return ChatJudge(settings.judge_url, settings.judge_model, os.environ.get("AGENTWORLD_JUDGE_API_KEY", ""))
+
+
+def _arguments(stage: Stage, settings: WorldModelRl) -> GRPOConfig:
+    return GRPOConfig(
+        output_dir=str(stage.out / "trainer"),
+        max_steps=settings.steps,
+        per_device_train_batch_size=settings.prompts_per_step * settings.group_size,
+        num_generations=settings.group_size,
+        max_completion_length=settings.max_new_tokens,
+        temperature=settings.temperature,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type="linear",
+        importance_sampling_level="sequence",
+        loss_type="grpo",
+        beta=0.0,
+        activation_checkpointing=False,
+        use_cpu=not torch.cuda.is_available(),
+        bf16=True,
+        save_steps=settings.save_every_steps,
+        save_total_limit=2,
+        logging_steps=1,
+        report_to="none",
+        seed=stage.seed,
+        data_seed=stage.seed,
+        disable_tqdm=True,
+    )
+
+
+def _summary(history: list[dict[str, Any]], settings: WorldModelRl, trajectories: int) -> dict[str, Any]:
+    rewards = [entry["reward"] for entry in history if "reward" in entry]
+    quarter = max(1, len(rewards) // 4)
+    return {
+        "steps": len(rewards),
+        "trajectories": trajectories,
+        "reward_first_quarter": sum(rewards[:quarter]) / quarter / FULL_REWARD,
+        "reward_last_quarter": sum(rewards[-quarter:]) / quarter / FULL_REWARD,
+        "judge_is_embedded_rules": int(settings.judge_url is None),
+        "rewards": rewards,
+    }
+
+
+if __name__ == "__main__":
+    run_stage(work)

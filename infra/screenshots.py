@@ -1,0 +1,147 @@
+"""Pictures of both UIs over a finished round, for the README: docs/images/*.png.
+
+    make screenshots
+
+Starts the Dagster and MLflow servers on free loopback ports over
+AGENTWORLD_HOME, looks at them with the system's chromium, and stops them.
+"""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from agentworld_dag.home import home
+from agentworld_dag.jobs.instance import prepare
+
+IMAGES = Path(__file__).parents[1] / "docs" / "images"
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+OFFLINE = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+OFFLINE += ["--disable-sync", "--no-first-run"]
+START_TIMEOUT_S = 120
+DRAWING_MS = 3000
+"""Both UIs go on drawing after their text is there; neither says when it is done."""
+WAITING_MS = 60_000
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture: where to look, and the text that is there once the data has arrived."""
+
+    image: str
+    server: str
+    path: str
+    awaits: str
+
+
+SHOTS = [
+    Shot("dagster-graph", "dagster", "/asset-groups", "world_model"),
+    Shot("dagster-asset", "dagster", "/assets/world_model_rl", "reward_curve"),
+    Shot("dagster-report", "dagster", "/assets/round_report", "every_claim_was_measured"),
+    Shot("mlflow-runs", "mlflow", "/#/experiments/1/runs", "world_model_rl"),
+    Shot("mlflow-model", "mlflow", "/#/models/world-model", "candidate"),
+]
+
+
+def main() -> int:
+    here = home()
+    if not here.dagster.is_dir():
+        sys.stderr.write(f"nothing to show in {here.root}: turn the loop first (make run)\n")
+        return 1
+    prepare(here)
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    ports = {"dagster": free_port(), "mlflow": free_port()}
+    with contextlib.ExitStack() as stack:
+        for name, command in commands(ports, here.mlflow_uri).items():
+            stack.enter_context(serving(command, ports[name]))
+        page = stack.enter_context(browser_page())
+        dismiss_assistant(page, f"http://127.0.0.1:{ports['mlflow']}")
+        unfold_graph(page, f"http://127.0.0.1:{ports['dagster']}/asset-groups")
+        for shot in SHOTS:
+            take(page, shot, f"http://127.0.0.1:{ports[shot.server]}{shot.path}")
+    return 0
+
+
+def commands(ports: dict[str, int], mlflow_uri: str) -> dict[str, list[str]]:
+    mlflow = ["mlflow", "server", "--workers", "1", "--backend-store-uri", mlflow_uri]
+    return {
+        "dagster": ["dagster-webserver", "-h", "127.0.0.1", "-p", str(ports["dagster"])],
+        "mlflow": [*mlflow, "--host", "127.0.0.1", "--port", str(ports["mlflow"])],
+    }
+
+
+def take(page: Page, shot: Shot, url: str) -> None:
+    page.goto(url)
+    page.get_by_text(shot.awaits).first.wait_for(timeout=WAITING_MS)
+    page.wait_for_timeout(DRAWING_MS)
+    path = IMAGES / f"{shot.image}.png"
+    page.screenshot(path=path)
+    print(path)
+
+
+def unfold_graph(page: Page, url: str) -> None:
+    """Show the assets inside their groups; the page remembers, and fits the graph when it is loaded again."""
+    page.goto(url)
+    page.get_by_text("world_model").first.wait_for(timeout=WAITING_MS)
+    page.wait_for_timeout(DRAWING_MS)
+    page.keyboard.press("Alt+KeyE")
+    page.wait_for_timeout(DRAWING_MS)
+
+
+def dismiss_assistant(page: Page, url: str) -> None:
+    page.goto(f"{url}/#/experiments/1/runs")
+    close = page.get_by_role("button", name="Close")
+    close.wait_for(timeout=WAITING_MS)
+    close.click()
+    page.wait_for_timeout(DRAWING_MS)
+
+
+@contextlib.contextmanager
+def browser_page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OFFLINE)
+        yield browser.new_page(viewport={"width": 1800, "height": 1100})
+        browser.close()
+
+
+@contextlib.contextmanager
+def serving(command: list[str], port: int) -> Iterator[None]:
+    """A server that answers, stopped at the end with its children."""
+    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    try:
+        wait_until_up(f"http://127.0.0.1:{port}/")
+        yield
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait()
+
+
+def wait_until_up(url: str) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# The Dagster UI and the MLflow UI on loopback, over one home; ctrl-C ends both.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+home=${AGENTWORLD_HOME:-$PWD/.agentworld}
+dagster_port=${DAGSTER_PORT:-3000}
+mlflow_port=${MLFLOW_PORT:-5000}
+
+export AGENTWORLD_HOME=$home DAGSTER_HOME=$home/dagster MLFLOW_DISABLE_TELEMETRY=true
+mkdir -p "$DAGSTER_HOME" "$home/mlflow"
+cp infra/dagster.yaml "$DAGSTER_HOME/dagster.yaml"
+
+mlflow server --host 127.0.0.1 --port "$mlflow_port" --workers 1 \
+  --backend-store-uri "sqlite:///$home/mlflow/mlflow.db" --default-artifact-root "$home/mlflow/artifacts" &
+mlflow=$!
+trap 'kill "$mlflow" 2>/dev/null; wait "$mlflow" 2>/dev/null' EXIT
+
+echo "Dagster: http://127.0.0.1:$dagster_port    MLflow: http://127.0.0.1:$mlflow_port"
+dagster dev --host 127.0.0.1 --port "$dagster_port"

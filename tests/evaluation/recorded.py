@@ -1,0 +1,173 @@
+"""Made-up results of a finished round, written where the evaluation stages would have left them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from agentworld_dag.evaluation.measurements import ARMS
+
+TRAJECTORIES, TURNS, TASKS = 40, 4, 48
+KINDS = ("write", "find", "move")
+EXACT: dict[tuple[str, str, str], float] = {
+    ("copy", "history", "greedy"): 0.1,
+    ("cpt", "history", "greedy"): 0.4,
+    ("cpt", "history", "sampled"): 0.3,
+    ("sft", "ledger", "greedy"): 0.8,
+    ("sft", "ledger", "sampled"): 0.6,
+    ("sft", "ledger", "sampled@0.5"): 0.75,
+    ("rl", "ledger", "greedy"): 0.8,
+    ("rl", "ledger", "sampled"): 0.78,
+}
+SOLVED: dict[tuple[str, str], float] = {
+    ("base", "sampled"): 0.3,
+    ("base", "greedy"): 0.5,
+    ("base", "sampled@0.5"): 0.45,
+    **{("sim_rl", decoding): 0.75 for decoding in ("sampled", "greedy")},
+    **{("real_rl", decoding): 0.75 for decoding in ("sampled", "greedy")},
+    **{("real_rl_scarce", decoding): 0.4 for decoding in ("sampled", "greedy")},
+    **{("warmup", decoding): 0.7 for decoding in ("sampled", "greedy")},
+    **{("scratch", decoding): 0.1 for decoding in ("sampled", "greedy")},
+}
+REAL_STEPS = {"raw_trajectories": 6000, "agent_demonstrations": 100, "agent_real_rl": 2500, "agent_real_rl_scarce": 300}
+SECONDS = {"raw_trajectories": 30.0, "world_model_sft": 60.0, "agent_sim_rl": 20.0, "agent_real_rl": 10.0}
+UPSTREAM: dict[str, tuple[str, ...]] = {
+    "raw_trajectories": (),
+    "clean_trajectories": ("raw_trajectories",),
+    "trajectory_splits": ("clean_trajectories",),
+    "base_model": ("trajectory_splits",),
+    "world_model_cpt": ("base_model", "trajectory_splits"),
+    "world_model_sft": ("world_model_cpt", "trajectory_splits"),
+    "world_model_rl": ("world_model_sft", "trajectory_splits"),
+    "simulator": ("world_model_rl", "trajectory_splits"),
+    "agent_demonstrations": (),
+    "agent_base": ("world_model_cpt", "agent_demonstrations"),
+    "agent_warmup": ("world_model_rl", "agent_demonstrations"),
+    "agent_scratch": ("base_model", "agent_demonstrations"),
+    "agent_sim_rl": ("agent_base", "simulator"),
+    "agent_real_rl": ("agent_base",),
+    "agent_real_rl_scarce": ("agent_base",),
+    "fidelity_report": ("world_model_cpt", "world_model_sft", "world_model_rl", "trajectory_splits"),
+    "real_env_evaluation": tuple(f"agent_{arm}" for arm in ARMS),
+    "simulator_evaluation": ("agent_base", "agent_sim_rl", "simulator"),
+}
+START_OF = {"agent_base": "world_model_cpt", "agent_warmup": "world_model_rl", "agent_scratch": "base_model"}
+
+
+def write_round(
+    root: Path,
+    seed: int = 0,
+    exact: Mapping[tuple[str, str, str], float] = EXACT,
+    solved: Mapping[tuple[str, str], float] = SOLVED,
+    real_steps: Mapping[str, int] = REAL_STEPS,
+) -> dict[str, Path]:
+    """Folders by asset name. `exact` and `solved` are the chances of a right answer and of a solved task."""
+    rng = np.random.default_rng(seed)
+    folders = {name: root / "lake" / name / "round-0001" / f"seed{seed}" for name in UPSTREAM}
+    for name in UPSTREAM:
+        _write_result(name, folders, real_steps)
+    answers(rng, exact).write_parquet(folders["fidelity_report"] / "samples.parquet")
+    drift(rng).write_parquet(folders["fidelity_report"] / "drift.parquet")
+    write_then_read(rng).write_parquet(folders["fidelity_report"] / "write_then_read.parquet")
+    rollouts(rng, "real", solved).write_parquet(folders["real_env_evaluation"] / "rollouts.parquet")
+    rollouts(rng, "sim", solved).write_parquet(folders["simulator_evaluation"] / "rollouts.parquet")
+    return folders
+
+
+def answers(rng: np.random.Generator, exact: Mapping[tuple[str, str, str], float]) -> pl.DataFrame:
+    luck = rng.random((TRAJECTORIES, TURNS))
+    rows = [
+        {
+            "checkpoint": checkpoint,
+            "mode": mode,
+            "decoding": decoding,
+            "trajectory_id": f"trajectory-{trajectory}",
+            "turn_index": turn,
+            "command": "cat" if turn % 2 else "ls",
+            "exact": bool(luck[trajectory, turn] < chance),
+            "changed_f1": float(luck[trajectory, turn] < chance),
+            "failed": False,
+        }
+        for (checkpoint, mode, decoding), chance in exact.items()
+        for trajectory in range(TRAJECTORIES)
+        for turn in range(TURNS)
+    ]
+    return pl.DataFrame(rows)
+
+
+def drift(rng: np.random.Generator) -> pl.DataFrame:
+    """The ledger starts at 0.95 and loses 0.05 a turn on its own answers; history starts at 0.6 and loses 0.15."""
+    rows = [
+        {
+            "mode": mode,
+            "regime": regime,
+            "trajectory_id": f"trajectory-{trajectory}",
+            "turn_index": turn,
+            "exact": bool(rng.random() < start - (loss * turn if regime == "free_running" else 0)),
+            "state_exact": bool(rng.random() < 0.9) if regime == "free_running" else None,
+            "failed": False,
+        }
+        for mode, start, loss in (("ledger", 0.95, 0.05), ("history", 0.6, 0.15))
+        for regime in ("teacher_forced", "free_running")
+        for trajectory in range(TRAJECTORIES)
+        for turn in range(TURNS)
+    ]
+    return pl.DataFrame(rows, schema_overrides={"state_exact": pl.Boolean})
+
+
+def write_then_read(rng: np.random.Generator) -> pl.DataFrame:
+    rows = [
+        {"mode": mode, "horizon": horizon, "correct": bool(rng.random() < 0.8), "trajectory_id": f"trajectory-{t}"}
+        for mode in ("ledger", "history")
+        for horizon in (1, 2)
+        for t in range(TRAJECTORIES)
+    ]
+    return pl.DataFrame(rows)
+
+
+def rollouts(rng: np.random.Generator, environment: str, solved: Mapping[tuple[str, str], float]) -> pl.DataFrame:
+    arms = {key: chance for key, chance in solved.items() if environment == "real" or _simulated(key)}
+    rows = [_rollout(rng, environment, key, chance, task) for key, chance in arms.items() for task in range(TASKS)]
+    return pl.DataFrame(rows, schema_overrides={"replay_success": pl.Boolean})
+
+
+def _simulated(key: tuple[str, str]) -> bool:
+    arm, decoding = key
+    return arm in ("base", "sim_rl") and "@" not in decoding
+
+
+def _rollout(
+    rng: np.random.Generator, environment: str, key: tuple[str, str], chance: float, task: int
+) -> dict[str, Any]:
+    success = bool(rng.random() < chance)
+    return {
+        "arm": key[0],
+        "environment": environment,
+        "decoding": key[1],
+        "task_id": f"task-{task}",
+        "kind": KINDS[task % len(KINDS)],
+        "success": success,
+        "steps": 2,
+        "actions": ["ls", "cat memo"],
+        "failed": False,
+        "replay_success": success if environment == "sim" else None,
+    }
+
+
+def _write_result(name: str, folders: Mapping[str, Path], real_steps: Mapping[str, int]) -> None:
+    started = 1000.0 + 100 * list(UPSTREAM).index(name)
+    inputs = {"start" if START_OF.get(name) == up else up: str(folders[up]) for up in UPSTREAM[name]}
+    result = {
+        "metrics": {"real_steps": real_steps[name]} if name in real_steps else {"turns": 1},
+        "timing": {
+            "process_started_at": started,
+            "work_started_at": started + 2,
+            "finished_at": started + SECONDS.get(name, 5.0),
+        },
+        "inputs": inputs,
+    }
+    folders[name].mkdir(parents=True)
+    (folders[name] / "result.json").write_text(json.dumps(result))

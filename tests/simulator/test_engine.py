@@ -1,0 +1,75 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+import torch
+
+from agentworld_dag.simulator.engine import Engine
+from agentworld_dag.training.checkpoints import load_checkpoint
+
+
+@pytest.fixture(scope="module")
+def engine(base: Path) -> Engine:
+    model, tokenizer = load_checkpoint(base / "checkpoint")
+    return Engine(model, tokenizer, seed=0)
+
+
+def prompts(engine: Engine) -> list[list[int]]:
+    texts = ("cat memo", "echo red > memo", "ls", "cat memo\ncat list\ncat note")
+    return [list(engine.tokenizer(text)["input_ids"]) for text in texts]
+
+
+def test_greedy_answers_are_those_of_the_library(engine: Engine) -> None:
+    answers = engine.generate_batch(prompts(engine), max_new_tokens=6, temperature=0.0)
+    for prompt, answer in zip(prompts(engine), answers, strict=True):
+        whole = engine.model.generate(
+            torch.tensor([prompt]),
+            attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
+            max_new_tokens=6,
+            do_sample=False,
+        )
+        expected = whole[0, len(prompt) :].tolist()
+        assert (
+            answer == expected[: expected.index(engine.tokenizer.eos_token_id)]
+            if engine.tokenizer.eos_token_id in expected
+            else expected
+        )
+
+
+def test_a_batch_answers_each_prompt_as_if_alone(engine: Engine) -> None:
+    together = engine.generate_batch(prompts(engine), 6, 0.0)
+    alone = [engine.generate_batch([prompt], 6, 0.0)[0] for prompt in prompts(engine)]
+    assert together == alone
+
+
+def test_sampling_follows_the_seed(engine: Engine) -> None:
+    def sample(seed: int) -> list[list[int]]:
+        engine.seed(seed)
+        return engine.generate_batch(prompts(engine), 8, 1.0)
+
+    assert sample(1) == sample(1) != sample(2)
+
+
+def test_waiting_requests_become_one_batch(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = []
+    real = Engine.generate_batch
+
+    def counting(self: Engine, asked: list[list[int]], max_new_tokens: int, temperature: float) -> list[list[int]]:
+        sizes.append(len(asked))
+        return real(self, asked, max_new_tokens, temperature)
+
+    monkeypatch.setattr(Engine, "generate_batch", counting)
+
+    async def ask_all() -> list[list[int]]:
+        return await asyncio.gather(*(engine.generate(prompt, 4, 0.0) for prompt in prompts(engine)))
+
+    answers = asyncio.run(ask_all())
+    assert sizes == [4]
+    assert answers == real(engine, prompts(engine), 4, 0.0)
+
+
+def test_a_failure_reaches_everyone_who_waits(engine: Engine) -> None:
+    async def ask() -> list[object]:
+        return await asyncio.gather(*(engine.generate([10**9], 4, 0.0) for _ in range(2)), return_exceptions=True)
+
+    assert all(isinstance(answer, Exception) for answer in asyncio.run(ask()))

@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from agentworld_dag.config import Preset, load_preset
+from agentworld_dag.errors import AgentWorldError, ConfigError
+
+PRESETS = Path(__file__).parent.parent / "infra" / "presets"
+
+
+@pytest.fixture
+def changed(tmp_path):
+    """Writes the tiny preset with one dotted field set, or removed where the value is `...`."""
+
+    def write(field: str, value: object) -> Path:
+        preset = yaml.safe_load((PRESETS / "tiny.yaml").read_text())
+        *sections, name = field.split(".")
+        section = preset
+        for key in sections:
+            section = section[key]
+        section.pop(name, None) if value is ... else section.update({name: value})
+        path = tmp_path / "changed.yaml"
+        path.write_text(yaml.safe_dump(preset))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("path", sorted(PRESETS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_preset_loads(path):
+    assert load_preset(path).name == path.stem
+
+
+def test_an_unknown_preset_lists_the_known_ones():
+    with pytest.raises(ConfigError, match=r"no preset at .*huge\.yaml; presets in .*: .*tiny.*Set PRESET"):
+        load_preset(PRESETS / "huge.yaml")
+
+
+def test_an_unknown_preset_in_an_empty_folder_says_none(tmp_path):
+    with pytest.raises(ConfigError, match="none"):
+        load_preset(tmp_path / "huge.yaml")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("threads", 0),
+        ("collection.expert_noise", 1.5),
+        ("splits.held_out", -0.1),
+        ("sft.learning_rate", 0),
+        ("sft.learning_rate", "fast"),
+        ("sft.optimizer", "adam"),
+        ("world_model_rl.group_size", 1),
+        ("world_model_rl.temperature", 0.0),
+        ("agent.rl.temperature", 2.5),
+        ("simulator.mode", "oracle"),
+        ("evaluation.control_temperatures", [0.5, -1]),
+        ("cpt.steps", ...),
+        ("splits", ...),
+    ],
+)
+def test_a_value_out_of_bounds_names_file_and_field(changed, field, value):
+    path = changed(field, value)
+    with pytest.raises(ConfigError) as caught:
+        load_preset(path)
+    assert str(path) in str(caught.value)
+    assert field in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["cpt.lr", "agent.rl.beta", "seed"])
+def test_an_unknown_key_is_refused_by_name(changed, field):
+    with pytest.raises(ConfigError) as caught:
+        load_preset(changed(field, 1))
+    assert field in str(caught.value)
+    assert "Extra inputs are not permitted" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["a: [", "", "- a list", "just text"])
+def test_a_file_that_is_no_preset_is_one_clear_error(tmp_path, content):
+    path = tmp_path / "broken.yaml"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=r"preset .*broken\.yaml is not usable"):
+        load_preset(path)
+
+
+def test_a_preset_cannot_be_changed():
+    preset = load_preset(PRESETS / "tiny.yaml")
+    with pytest.raises(ValueError, match="frozen"):
+        preset.threads = 2  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_preset_survives_its_own_dump():
+    preset = load_preset(PRESETS / "tiny.yaml")
+    assert Preset.model_validate(preset.model_dump(mode="json")) == preset
+
+
+def test_config_errors_are_agentworld_errors():
+    assert issubclass(ConfigError, AgentWorldError)

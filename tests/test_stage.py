@@ -1,0 +1,179 @@
+"""The stage runner, with a toy stage script in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from agentworld_dag.home import PRESETS
+
+TOY = '''
+import errno, os, time
+from pathlib import Path
+from agentworld_dag.errors import TrainError
+from agentworld_dag.stage import Stage, run_stage
+
+def work(stage: Stage):
+    with (stage.out / "worked").open("a") as file:
+        file.write("x")
+    for step in range(3):
+        stage.log_metrics({"loss": 1 / (step + 1)}, step)
+    mode = stage.options.get("mode")
+    if mode == "refuse":
+        raise TrainError("found 3 actions, expected 4, drop one")
+    if mode == "full":
+        raise OSError(errno.ENOSPC, "No space left on device")
+    if mode == "sleep":
+        time.sleep(60)
+    if mode == "lose_mlflow":
+        Path(os.environ["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///")).write_bytes(b"gone" * 4096)
+    return {"score": {"value": 0.5, "low": 0.4, "high": 0.6}, "curve": [1, 2, 3], "threads": int(os.environ["OMP_NUM_THREADS"])}
+
+if __name__ == "__main__":
+    run_stage(work)
+'''
+
+
+@pytest.fixture
+def toy(tmp_path: Path):
+    script = tmp_path / "toy.py"
+    script.write_text(TOY)
+
+    def command(*more: str, seed: int = 3) -> list[str]:
+        preset = str(PRESETS / "tiny.yaml")
+        out = str(tmp_path / "out")
+        return [sys.executable, str(script), "--config", preset, "--seed", str(seed), "--out", out, *more]
+
+    return command
+
+
+def start(command: list[str], **environment: str) -> "subprocess.CompletedProcess[str]":
+    base = {key: value for key, value in os.environ.items() if key not in ("MLFLOW_TRACKING_URI", "OMP_NUM_THREADS")}
+    return subprocess.run(command, env=base | environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_result_holds_metrics_timing_and_inputs(toy, tmp_path):
+    done = start(toy("--input", f"upstream={tmp_path}", "--option", "arm=real"))
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert result["metrics"]["score"]["value"] == 0.5
+    assert result["metrics"]["threads"] == 1
+    assert result["inputs"] == {"upstream": str(tmp_path)}
+    assert result["seed"] == 3
+    timing = result["timing"]
+    assert timing["process_started_at"] < timing["work_started_at"] <= timing["finished_at"]
+    assert time.time() - timing["process_started_at"] < 60
+
+
+def test_complete_folder_is_not_worked_on_again(toy, tmp_path):
+    start(toy())
+    assert start(toy()).returncode == 0
+    assert (tmp_path / "out" / "worked").read_text() == "x"
+
+
+def test_error_is_one_line_and_leaves_no_result(toy, tmp_path):
+    error_file = tmp_path / "error"
+    failed = start(toy("--option", "mode=refuse"), AGENTWORLD_ERROR_FILE=str(error_file))
+    assert failed.returncode == 1
+    assert failed.stderr == "TrainError: found 3 actions, expected 4, drop one\n"
+    assert error_file.read_text() == "TrainError: found 3 actions, expected 4, drop one"
+    assert not (tmp_path / "out" / "result.json").exists()
+    assert start(toy()).returncode == 0
+
+
+def test_full_disk_is_named(toy):
+    failed = start(toy("--option", "mode=full"))
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("StoreError: no space left on the disk")
+    assert "Traceback" not in failed.stderr
+
+
+def test_unknown_preset_and_malformed_input(toy, tmp_path):
+    command = toy()
+    command[command.index("--config") + 1] = str(PRESETS / "nix.yaml")
+    assert "ConfigError: no preset at" in start(command).stderr
+    assert "is not NAME=VALUE" in start(toy("--input", "nonsense")).stderr
+
+
+def test_second_process_is_refused_until_the_first_is_dead(toy, tmp_path):
+    first = subprocess.Popen(toy("--option", "mode=sleep"), stderr=subprocess.DEVNULL)
+    try:
+        wait_for(tmp_path / "out" / "worked")
+        assert "StoreError: another process is making" in start(toy()).stderr
+    finally:
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    assert start(toy()).returncode == 0
+
+
+def test_torn_last_metric_of_a_killed_stage_is_dropped(toy, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "metrics.jsonl").write_text('{"step": 0, "at": 1.0, "metrics": {"loss": 9.0}}\n{"step": 1, "at"')
+    assert start(toy()).returncode == 0
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [0, 0, 1, 2]
+
+
+def test_mlflow_run_has_params_metrics_tags_and_status(toy, tmp_path):
+    uri = f"sqlite:///{tmp_path / 'mlflow' / 'mlflow.db'}"
+    (tmp_path / "mlflow").mkdir()
+    start(toy("--option", "mode=refuse"), MLFLOW_TRACKING_URI=uri)
+    client = MlflowClient(uri)
+    assert one_run(client).info.status == "FAILED"
+    assert start(toy(), MLFLOW_TRACKING_URI=uri).returncode == 0
+    run = one_run(client)
+    assert run.info.status == "FINISHED"
+    assert run.data.params["seed"] == "3"
+    assert run.data.params["model/layers"]
+    assert run.data.tags["agentworld/fingerprint"] == "out"
+    assert run.data.metrics["result/score/value"] == 0.5
+    assert [point.value for point in client.get_metric_history(run.info.run_id, "result/curve")] == [1, 2, 3]
+    assert len(client.get_metric_history(run.info.run_id, "loss")) == 6
+    assert "result.json" in {file.path for file in client.list_artifacts(run.info.run_id)}
+
+
+def test_unreachable_mlflow_is_found_before_any_work(toy, tmp_path):
+    started = time.monotonic()
+    failed = start(toy(), MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert time.monotonic() - started < 30
+    assert failed.returncode == 1
+    assert "RegistryError: MLflow at http://127.0.0.1:9 failed" in failed.stderr
+    assert not (tmp_path / "out" / "worked").exists()
+
+
+def test_mlflow_lost_midway_costs_no_work(toy, tmp_path):
+    database = tmp_path / "mlflow.db"
+    uri = f"sqlite:///{database}"
+    failed = start(toy("--option", "mode=lose_mlflow"), MLFLOW_TRACKING_URI=uri)
+    assert failed.returncode == 1
+    assert f"RegistryError: MLflow at {uri} failed" in failed.stderr.splitlines()[-1]
+    assert not (tmp_path / "out" / "result.json").exists()
+    database.unlink()
+    again = start(toy("--option", "mode=lose_mlflow"), MLFLOW_TRACKING_URI=uri)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "out" / "worked").read_text() == "x"
+    run = one_run(MlflowClient(uri))
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["loss"] == pytest.approx(1 / 3)
+
+
+def one_run(client: MlflowClient):
+    experiment = client.get_experiment_by_name("agentworld/by-hand")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == 1
+    return runs[0]
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 30
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.05)

@@ -1,0 +1,60 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from agentworld_dag.errors import TrainError
+from agentworld_dag.training import sft
+from agentworld_dag.training.checkpoints import COMPLETE, last_complete_checkpoint
+from tests.small_loop import make_trajectory
+
+
+def weights(out: Path) -> bytes:
+    return (out / "checkpoint" / "model.safetensors").read_bytes()
+
+
+def train(stage, name: str, base: Path, splits: Path, seed: int = 0) -> Path:
+    running = stage(name, {"world_model_cpt": base, "trajectory_splits": splits}, seed)
+    sft.work(running)
+    return running.out
+
+
+def test_every_turn_is_a_sample_once_and_some_show_history() -> None:
+    trajectories = [make_trajectory(i) for i in range(40)]
+    chosen = sft.places(trajectories, history_share=0.25, seed=1)
+    assert len({(t.id, index) for t, index, _ in chosen}) == len(chosen) == 120
+    assert 0.1 < sum(mode == "history" for _, _, mode in chosen) / 120 < 0.4
+
+
+def test_a_seed_gives_the_same_weights_and_another_seed_others(stage, base: Path, splits: Path) -> None:
+    first = train(stage, "a", base, splits)
+    assert weights(first) == weights(train(stage, "b", base, splits))
+    assert weights(first) != weights(train(stage, "c", base, splits, seed=1))
+
+
+def test_a_killed_stage_ends_with_the_weights_of_an_uninterrupted_one(stage, base: Path, splits: Path) -> None:
+    whole = train(stage, "whole", base, splits)
+    killed = train(stage, "killed", base, splits)
+    # As a kill between two saves leaves it: step 2 whole, step 4 torn, no final weights.
+    shutil.rmtree(killed / "checkpoint")
+    (killed / "trainer" / "checkpoint-4" / COMPLETE).unlink()
+    assert weights(train(stage, "killed", base, splits)) == weights(whole)
+
+
+def test_a_torn_checkpoint_is_never_resumed_from(tmp_path: Path) -> None:
+    for step, complete in ((2, True), (4, False)):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        if complete:
+            (folder / COMPLETE).touch()
+    assert last_complete_checkpoint(tmp_path) == tmp_path / "checkpoint-2"
+    assert not (tmp_path / "checkpoint-4").exists()
+
+
+def test_an_empty_split_is_one_clear_error(stage, base: Path, tmp_path: Path) -> None:
+    from agentworld_dag.trajectories.parquet import write_trajectories
+
+    (tmp_path / "empty").mkdir()
+    write_trajectories(tmp_path / "empty" / "sft.parquet", [])
+    with pytest.raises(TrainError, match="no training samples"):
+        train(stage, "none", base, tmp_path / "empty")

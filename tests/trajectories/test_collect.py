@@ -1,0 +1,132 @@
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from agentworld_dag.config import Collection, load_preset
+from agentworld_dag.environments import sandbox
+from agentworld_dag.environments.bash_session import BashSession
+from agentworld_dag.errors import SandboxError
+from agentworld_dag.stage import run_stage
+from agentworld_dag.trajectories import collect
+from agentworld_dag.trajectories.parquet import read_trajectories
+from agentworld_dag.trajectories.schema import Trajectory
+
+PRESET = Path(__file__).parents[2] / "infra/presets/tiny.yaml"
+
+
+def small(**changes: object) -> Collection:
+    size = {"exploratory_episodes": 6, "task_episodes": 4, "turns_per_episode": 4, "action_timeout_s": 10.0}
+    return load_preset(PRESET).collection.model_copy(update=size | changes)
+
+
+def timeless(trajectories: list[Trajectory]) -> list[Trajectory]:
+    return [replace(t, provenance=replace(t.provenance, recorded_at="")) for t in trajectories]
+
+
+def test_a_part_holds_its_episodes_whole(tmp_path: Path) -> None:
+    turns = collect.record_part(small(), tmp_path, 0)
+    recorded = read_trajectories(tmp_path)
+    assert sum(len(t.turns) for t in recorded) == turns
+    assert [t.kind for t in recorded].count("task") == 4
+    assert len({t.id for t in recorded}) == 10
+    assert all(turn.state and turn.observation for t in recorded for turn in t.turns)
+
+
+def test_a_part_repeats_but_for_its_clock(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        collect.record_part(small(), tmp_path / name, 0)
+    assert timeless(read_trajectories(tmp_path / "a")) == timeless(read_trajectories(tmp_path / "b"))
+
+
+def test_another_seed_is_another_collection() -> None:
+    ids, states = zip(
+        *[(e.id, e.initial_state) for seed in (0, 1) for e, _ in [collect.episode(small(seed=seed), 0)]], strict=True
+    )
+    assert ids[0] != ids[1]
+    assert states[0] != states[1]
+
+
+def test_task_episodes_are_spread_evenly_and_never_repeat() -> None:
+    collection = small(exploratory_episodes=300, task_episodes=200)
+    episodes = [collect.episode(collection, index)[0] for index in range(500)]
+    tasks = [e.task for e in episodes if e.task is not None]
+    assert len({task.id for task in tasks}) == 200
+    for start in range(0, 500, 100):
+        assert sum(e.task is not None for e in episodes[start : start + 100]) == 40
+
+
+def test_the_metrics_count_what_was_recorded(tmp_path: Path) -> None:
+    turns = collect.record_part(small(), tmp_path, 0)
+    metrics = collect.summarize(tmp_path)
+    assert metrics["episodes"] == 10
+    assert metrics["turns"] == metrics["real_steps"] == turns
+    assert metrics["by_kind"] == {"exploratory": 6, "task": 4}
+    assert sum(metrics["by_outcome"].values()) == sum(metrics["by_sandbox"].values()) == 10
+
+
+def test_a_part_whose_sessions_all_die_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise SandboxError("no memory")
+
+    monkeypatch.setattr(BashSession, "_start", refuse)
+    with pytest.raises(SandboxError, match="10 of 10 sessions of part 0 died, the last with: no memory"):
+        collect.record_part(small(), tmp_path, 0)
+    assert not list(tmp_path.iterdir())
+
+
+def write_preset(folder: Path, **changes: object) -> Path:
+    preset = yaml.safe_load(PRESET.read_text())
+    preset["collection"] |= changes
+    path = folder / "preset.yaml"
+    path.write_text(yaml.safe_dump(preset))
+    return path
+
+
+def arguments(preset: Path, out: Path) -> list[str]:
+    return ["--config", str(preset), "--out", str(out)]
+
+
+def test_a_killed_collection_goes_on_and_ends_the_same(tmp_path: Path) -> None:
+    size = {"exploratory_episodes": 196, "task_episodes": 4, "turns_per_episode": 2, "workers": 1}
+    preset = write_preset(tmp_path, **size, action_timeout_s=30.0)
+    out, whole = tmp_path / "killed", tmp_path / "whole"
+    run = subprocess.Popen(
+        [sys.executable, "-m", "agentworld_dag.trajectories.collect", *arguments(preset, out)],
+        stderr=subprocess.DEVNULL,
+    )
+    first = collect.part_path(out / "parts", 0)
+    wait_for(first)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert not (out / "result.json").exists()
+    kept = first.stat().st_mtime_ns
+    for folder in (out, whole):
+        run_stage(collect.work, arguments(preset, folder))
+    assert first.stat().st_mtime_ns == kept
+    assert timeless(read_trajectories(out / "parts")) == timeless(read_trajectories(whole / "parts"))
+    assert len(read_trajectories(out / "parts")) == 200
+
+
+def wait_for(path: Path, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} was not written in {seconds} s"
+        time.sleep(0.05)
+
+
+def test_no_isolation_stops_the_stage_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(sandbox.FORCE_VARIABLE, "none")
+    sandbox.pick_backend.cache_clear()
+    with pytest.raises(SystemExit):
+        run_stage(collect.work, arguments(PRESET, tmp_path))
+    sandbox.pick_backend.cache_clear()
+    assert "SandboxError: AGENTWORLD_SANDBOX is 'none'" in capfd.readouterr().err
+    assert not (tmp_path / "parts").exists()
