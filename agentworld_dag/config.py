@@ -58,6 +58,7 @@ class Model(Section):
     head_size: Count
     feed_forward_size: Count
     max_tokens: Count
+    rope_theta: Rate
     initial_scale: Rate
     """Standard deviation of untrained weights."""
     template: Literal["compact", "full"]

@@ -30,6 +30,7 @@ START_TIMEOUT_S = 120
 DRAWING_MS = 3000
 """Both UIs go on drawing after their text is there; neither says when it is done."""
 WAITING_MS = 60_000
+WIDTH = 1800
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,13 @@ class Shot:
     server: str
     path: str
     awaits: str
+    height: int = 1100
 
 
 SHOTS = [
-    Shot("dagster-graph", "dagster", "/asset-groups", "world_model"),
+    Shot("dagster-graph", "dagster", "/asset-groups", "world_model", height=1700),
     Shot("dagster-asset", "dagster", "/assets/world_model_rl", "reward_curve"),
-    Shot("dagster-report", "dagster", "/assets/round_report", "every_claim_was_measured"),
+    Shot("dagster-report", "dagster", "/assets/round_report", "report.html"),
     Shot("mlflow-runs", "mlflow", "/#/experiments/1/runs", "world_model_rl"),
     Shot("mlflow-model", "mlflow", "/#/models/world-model", "candidate"),
 ]
@@ -79,6 +81,7 @@ def commands(ports: dict[str, int], mlflow_uri: str) -> dict[str, list[str]]:
 
 
 def take(page: Page, shot: Shot, url: str) -> None:
+    page.set_viewport_size({"width": WIDTH, "height": shot.height})
     page.goto(url)
     page.get_by_text(shot.awaits).first.wait_for(timeout=WAITING_MS)
     page.wait_for_timeout(DRAWING_MS)
@@ -108,7 +111,7 @@ def dismiss_assistant(page: Page, url: str) -> None:
 def browser_page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OFFLINE)
-        yield browser.new_page(viewport={"width": 1800, "height": 1100})
+        yield browser.new_page(viewport={"width": WIDTH, "height": 1100})
         browser.close()
 
 

@@ -42,9 +42,9 @@ def make_trajectory(number: int) -> Trajectory:
     """Three turns in which a file is written, read and missed."""
     word, other = WORDS[number % 6], WORDS[(number + 1) % 6]
     turns = (
-        Turn(f"echo {word} > memo", "~$", f"cwd=~\nlist={other}\nmemo={word}"),
-        Turn("cat memo", f"{word}\n~$", f"cwd=~\nlist={other}\nmemo={word}"),
-        Turn("cat note", "cat: note: No such file or directory\n~[1]$", f"cwd=~\nlist={other}\nmemo={word}"),
+        Turn(f"echo {word} > memo", "~$", f"cwd=~\nlist={other}\nmemo={word}", "memo?"),
+        Turn("cat memo", f"{word}\n~$", f"cwd=~\nlist={other}\nmemo={word}", f"memo={word}"),
+        Turn("cat note", "cat: note: No such file or directory\n~[1]$", f"cwd=~\nlist={other}\nmemo={word}", "note?"),
     )
     provenance = Provenance("terminal", "1", "bwrap", "test", number, "2026-11-22T00:00:00Z", "0")
     system = SystemPrompt("You are a terminal.", "One command.", f"cwd=~\nlist={other}")

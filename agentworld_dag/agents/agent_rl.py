@@ -19,7 +19,15 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
+from transformers import (
+    PreTrainedModel,
+    PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
 from trl.trainer.grpo_config import GRPOConfig
 
 from agentworld_dag.agents.encoder import AgentEncoder
@@ -61,29 +69,10 @@ class World:
 
 
 def work(stage: Stage) -> dict[str, Any]:
-    agent, arm = stage.preset.agent, _arm(stage)
-    world = _world(stage, arm)
+    started, world = time.monotonic(), _world(stage, _arm(stage))
+    tools: list[ShellTool] = []
     model, tokenizer = load_checkpoint(stage.inputs["agent_base"] / "checkpoint")
-    set_seed(stage.seed)
-    started, tools = time.monotonic(), []
-
-    def new_tool() -> ShellTool:
-        tools.append(ShellTool(world.make(), agent.max_turns))
-        return tools[-1]
-
-    callbacks = [StopWhenSpent(agent.rl.scarce_real_steps)] if arm == SCARCE else []
-    trainer = AgentTrainer(
-        encoder=AgentEncoder(tokenizer),
-        agent=agent,
-        seed_environments=world.seed,
-        model=model,
-        args=_arguments(stage),
-        reward_funcs=goal,
-        environment_factory=new_tool,
-        train_dataset=Dataset.from_list(task_rows(agent.rl, stage.seed)),
-        optimizers=(build_optimizer(model, "adamw", agent.rl.learning_rate), None),
-        callbacks=[*callbacks, MarkComplete(), ReportProgress(stage)],
-    )
+    trainer = _trainer(stage, world, model, AgentEncoder(tokenizer), tools)
     resume = last_complete_checkpoint(stage.out / "trainer")
     try:
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
@@ -92,12 +81,36 @@ def work(stage: Stage) -> dict[str, Any]:
     save_checkpoint(model, tokenizer, stage.out / "checkpoint")
     found = summary(trainer.state.log_history)
     real_steps = found["environment_steps"] if world.real else 0
-    return {
-        **found,
-        "real_steps": real_steps,
-        "sim_steps": found["environment_steps"] - real_steps,
-        "seconds": time.monotonic() - started,
-    }
+    sim_steps = found["environment_steps"] - real_steps
+    return {**found, "real_steps": real_steps, "sim_steps": sim_steps, "seconds": time.monotonic() - started}
+
+
+def _trainer(
+    stage: Stage, world: World, model: PreTrainedModel, encoder: AgentEncoder, tools: list[ShellTool]
+) -> AgentTrainer:
+    """The trainer of a stage; the tools it comes to use are added to `tools`, for someone to close."""
+    agent = stage.preset.agent
+
+    def new_tool() -> ShellTool:
+        tools.append(ShellTool(world.make(), agent.max_turns))
+        return tools[-1]
+
+    set_seed(stage.seed)
+    stop = [StopWhenSpent(agent.rl.scarce_real_steps)] if _arm(stage) == SCARCE else []
+    trainer = AgentTrainer(
+        model=model,
+        encoder=encoder,
+        agent=agent,
+        seed_environments=world.seed,
+        args=_arguments(stage),
+        reward_funcs=goal,
+        environment_factory=new_tool,
+        train_dataset=Dataset.from_list(task_rows(agent.rl, stage.seed)),
+        optimizers=(build_optimizer(model, "adamw", agent.rl.learning_rate), None),
+        callbacks=[*stop, MarkComplete(), ReportProgress(stage)],
+    )
+    trainer.remove_callback(PrinterCallback)  # ReportProgress speaks for the Trainer
+    return trainer
 
 
 def task_rows(settings: AgentRl, seed: int) -> list[dict[str, Any]]:

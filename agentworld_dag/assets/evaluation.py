@@ -12,7 +12,7 @@ from agentworld_dag.assets.agent import (
     agent_sim_rl,
     agent_warmup,
 )
-from agentworld_dag.assets.data import trajectory_splits
+from agentworld_dag.assets.data import BACKENDS, trajectory_splits
 from agentworld_dag.assets.presentation import breakdown, materialized, number
 from agentworld_dag.assets.recipe import Recipe, make
 from agentworld_dag.assets.world_model import (
@@ -55,8 +55,6 @@ REAL = Recipe("agentworld_dag.evaluation.policy", POLICY_SECTIONS, options={"env
 SIMULATED = Recipe("agentworld_dag.evaluation.policy", POLICY_SECTIONS, options={"environment": "sim"})
 TRANSFER = Recipe("agentworld_dag.evaluation.transfer", ("simulator", "splits", "evaluation"))
 REPORT = Recipe("agentworld_dag.evaluation.report", tuple(Preset.model_fields))
-
-REAL_SHELLS = ("terminal/bwrap", "terminal/landlock")
 
 refresh_when_inputs_change = (
     dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
@@ -103,9 +101,10 @@ def real_env_evaluation(
     """
     artifact = make(context, REAL, preset, lake, jobs)
     rollouts, failed = number(artifact, "rollouts"), number(artifact, "failed")
-    sandboxed = sum(breakdown(artifact, "by_environment").get(name, 0) for name in REAL_SHELLS)
-    holds = rollouts == sandboxed > 0 and failed <= FAILURE_BUDGET * rollouts
-    evidence = {"rollouts": rollouts, "in_a_sandboxed_shell": sandboxed, "failed": failed}
+    real = breakdown(artifact, "by_environment").get("real", 0)
+    sandboxed = sum(breakdown(artifact, "by_sandbox").get(backend, 0) for backend in BACKENDS)
+    holds = rollouts == real == sandboxed > 0 and failed <= FAILURE_BUDGET * rollouts
+    evidence = {"rollouts": rollouts, "real": real, "sandboxed": sandboxed, "failed": failed}
     return materialized(artifact, [("success_is_measured_in_the_real_shell", holds, evidence)])
 
 

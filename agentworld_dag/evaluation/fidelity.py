@@ -76,7 +76,8 @@ def _checkpoint_rows(stage: Stage, checkpoint: str, places: list[Place]) -> list
             reasons=checkpoint != "cpt",
         )
         new = [_row(setting, place, answer) for place, answer in zip(places, answers, strict=True)]
-        stage.log(f"{checkpoint} {setting.mode} {setting.decoding}: {sum(r['exact'] for r in new) / len(new):.3f} exact")
+        exact = sum(row["exact"] for row in new) / len(new)
+        stage.log(f"{checkpoint} {setting.mode} {setting.decoding}: {exact:.3f} exact")
         rows += new
     return rows
 

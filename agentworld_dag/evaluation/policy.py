@@ -69,7 +69,8 @@ def work(stage: Stage) -> dict[str, Any]:
         rows = [{**row, "replay_success": solved} for row, solved in zip(rows, replays, strict=True)]
     pl.DataFrame(rows, schema=SCHEMA).write_parquet(stage.out / "rollouts.parquet")
     (stage.out / "examples.md").write_text("\n".join(examples))
-    return summary(rows)
+    isolation = {"by_sandbox": {_real_terminal(stage.preset).sandbox: len(rows)}} if environment == REAL else {}
+    return summary(rows) | isolation
 
 
 def policies(stage: Stage, arm: str, environment: str) -> dict[str, Policy]:
@@ -132,6 +133,7 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
         success.setdefault(arm, {})[decoding] = mean
     failed = int(frame["failed"].sum())
     counts = {"rollouts": len(frame), "failed": failed, "failed_share": failed / max(1, len(frame))}
+    counts["by_environment"] = dict(frame["environment"].value_counts().iter_rows())
     return {"success": success, **counts, "environment_steps": int(frame["steps"].sum())}
 
 

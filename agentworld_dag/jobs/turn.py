@@ -81,6 +81,9 @@ def _summary(result: dg.JobExecutionResult, started_at: float) -> Turn:
 
 
 def _first_reason(result: dg.JobExecutionResult) -> str:
+    gates = [check for check in result.get_asset_check_evaluations() if check.blocking and not check.passed]
+    if gates:
+        return _gate(gates[0])
     failures = result.get_step_failure_events()
     if not failures:
         return "the run ended without a result and without a failed step; its log is in the Dagster UI (`make ui`)"
@@ -92,3 +95,10 @@ def _first_reason(result: dg.JobExecutionResult) -> str:
         error = error.cause
     reason = given or (error.message.strip() if error else "no reason recorded")
     return f"{first.step_key}: {reason}"
+
+
+def _gate(check: dg.AssetCheckEvaluation) -> str:
+    """A blocking check that does not hold, with its numbers."""
+    evidence = ", ".join(f"{name} {entry.value}" for name, entry in check.metadata.items())
+    asset = check.asset_key.to_user_string()
+    return f"{asset}: {check.check_name} does not hold ({evidence}); nothing that builds on {asset} was computed"

@@ -4,6 +4,7 @@ The asset code knows only `run`; where the process lives, here or on a cluster,
 is this resource's business alone.
 """
 
+import os
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -15,6 +16,14 @@ import dagster as dg
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.stage import ERROR_FILE
 from agentworld_dag.tracking import URI
+
+QUIET = {
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TRL_EXPERIMENTAL_SILENCE": "1",
+    "PYTHONWARNINGS": "ignore::FutureWarning",
+}
+"""Libraries leave the terminal to the stages' own lines; a variable that is set already wins."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class LocalJobs(dg.ConfigurableResource):
         threads = str(preset.load().threads)
         with tempfile.TemporaryDirectory() as folder:
             error_file = Path(folder) / "error"
-            environment = {
+            environment = {name: os.environ.get(name, value) for name, value in QUIET.items()} | {
                 URI: self.tracking_uri,
                 "OMP_NUM_THREADS": threads,
                 "MKL_NUM_THREADS": threads,

@@ -48,6 +48,7 @@ def random_model(size: Model, tokenizer: PreTrainedTokenizerBase, seed: int) -> 
         intermediate_size=size.feed_forward_size,
         max_position_embeddings=size.max_tokens,
         initializer_range=size.initial_scale,
+        rope_parameters={"rope_type": "default", "rope_theta": size.rope_theta},
         tie_word_embeddings=True,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,

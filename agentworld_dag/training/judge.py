@@ -69,7 +69,10 @@ class ChatJudge:
     concurrency: int = 16
 
     def score(self, items: Sequence[tuple[str, str, str]]) -> list[Rubric | None]:
-        """A rubric for each (action, prediction, truth); None where the judge failed. Raises JudgeError if all failed."""
+        """A rubric for each (action, prediction, truth); None where the judge failed.
+
+        Raises JudgeError if it failed on all.
+        """
         with ThreadPoolExecutor(self.concurrency) as pool:
             scores = list(pool.map(self._score_one, items))
         if items and not any(scores):

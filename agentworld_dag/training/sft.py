@@ -3,12 +3,12 @@
     python -m agentworld_dag.training.sft --config infra/presets/tiny.yaml --seed 0 \
         --input world_model_cpt=DIR --input trajectory_splits=DIR --out DIR
 
-The reasoning is the true state patch and the answer the true observation,
-both from the record, so a trace is right by construction; the paper samples
-traces from a teacher and keeps the best of three. Most samples show the state
-ledger, a share shows plain history, so that one model runs in both modes.
+The reasoning quotes the facts the action refers to and patches the state, the
+answer is the true observation, all from the record, so a trace is right by
+construction; the paper samples traces from a teacher and keeps the best of
+three. Most samples show the state ledger, a share shows plain history, so that one model runs in both modes.
 
-The first samples rehearse: their trace is the whole next state. It is nearly
+The first samples rehearse: in place of the patch they write the whole next state. It is nearly
 all copying, and a small model that has learned to copy a state learns to
 patch it in about half the steps.
 """

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, set_seed
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -62,6 +62,7 @@ def train(
         optimizers=(build_optimizer(model, settings.optimizer, settings.learning_rate), None),
         callbacks=[MarkComplete(), ReportProgress(stage)],
     )
+    trainer.remove_callback(PrinterCallback)  # ReportProgress speaks for the Trainer
     resume = last_complete_checkpoint(stage.out / "trainer")
     outcome = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     save_checkpoint(model, tokenizer, stage.out / "checkpoint")

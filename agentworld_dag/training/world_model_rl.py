@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import PreTrainedTokenizerBase, set_seed
+from transformers import PreTrainedTokenizerBase, PrinterCallback, set_seed
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
 
@@ -32,6 +32,7 @@ from agentworld_dag.training.judge import ChatJudge
 from agentworld_dag.training.optimizer import build_optimizer
 from agentworld_dag.training.progress import ReportProgress
 from agentworld_dag.training.rewards import FULL_REWARD, Truth, hybrid_rewards
+from agentworld_dag.trajectories import patch
 from agentworld_dag.trajectories.parquet import read_trajectories
 from agentworld_dag.trajectories.render import Template, state_before, turn_messages
 from agentworld_dag.trajectories.schema import Trajectory
@@ -51,6 +52,7 @@ def work(stage: Stage) -> dict[str, Any]:
         optimizers=(build_optimizer(model, settings.optimizer, settings.learning_rate), None),
         callbacks=[MarkComplete(), ReportProgress(stage)],
     )
+    trainer.remove_callback(PrinterCallback)  # ReportProgress speaks for the Trainer
     resume = last_complete_checkpoint(stage.out / "trainer")
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     save_checkpoint(model, tokenizer, stage.out / "checkpoint")
@@ -63,14 +65,15 @@ def one_turn_each(trajectories: list[Trajectory], template: Template, seed: int)
     rows = []
     for trajectory in trajectories:
         index = draw.randrange(len(trajectory.turns))
-        prompt, target = turn_messages(trajectory, index, "ledger", template)
+        prompt, _ = turn_messages(trajectory, index, "ledger", template)
+        turn, before = trajectory.turns[index], state_before(trajectory, index)
         rows.append(
             {
                 "prompt": prompt,
-                "state_before": state_before(trajectory, index),
-                "action": trajectory.turns[index].action,
-                "state_patch": target["reasoning_content"],
-                "observation": target["content"],
+                "state_before": before,
+                "action": turn.action,
+                "state_patch": patch.diff(before, turn.state or ""),
+                "observation": turn.observation or "",
             }
         )
     return rows

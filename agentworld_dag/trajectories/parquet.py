@@ -26,7 +26,7 @@ from agentworld_dag.trajectories.schema import Provenance, SystemPrompt, Traject
 SCHEMA_VERSION = "1"
 """Raised when a column changes meaning; a file of another version is refused."""
 
-TURN = pl.Struct({"action": pl.String, "observation": pl.String, "state": pl.String})
+TURN = pl.Struct({"action": pl.String, "observation": pl.String, "state": pl.String, "consulted": pl.String})
 SYSTEM = pl.Struct(dict.fromkeys(SystemPrompt.__dataclass_fields__, pl.String))
 PROVENANCE = pl.Struct(dict.fromkeys(Provenance.__dataclass_fields__, pl.String) | {"seed": pl.Int64})
 COLUMNS = pl.Schema(

@@ -14,6 +14,7 @@ from typing import Protocol
 from agentworld_dag.code_version import code_version
 from agentworld_dag.environments import terminal
 from agentworld_dag.environments.bash_session import ActionTimeout
+from agentworld_dag.environments.consulted import consulted
 from agentworld_dag.environments.protocol import Task, goal_reached
 from agentworld_dag.environments.terminal import RealTerminal
 from agentworld_dag.errors import SandboxError
@@ -63,8 +64,8 @@ async def _play(environment: RealTerminal, episode: Episode, actor: Actor, turns
         turns.append(Turn(action, None))
         observation = await environment.step(action)
         turns[-1] = Turn(action, observation)
-        state = await environment.state()
-        turns[-1] = Turn(action, observation, state)
+        facts, state = consulted(action, state), await environment.state()
+        turns[-1] = Turn(action, observation, state, facts)
         if episode.task is not None and goal_reached(episode.task, state):
             return "success"
         actor.observe(action, observation)

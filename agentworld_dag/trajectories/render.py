@@ -1,9 +1,10 @@
 """From the schema to the world model's chat messages.
 
 One rule covers both ways to run a simulator. A sample shows a state and then
-some turns; the target is the next observation, with the state patch as its
-reasoning. *Ledger* mode shows the current state and no turns, *history* mode
-shows the initial state and every turn so far (paper section 2.3, Eq. 1).
+some turns; the target is the next observation, and its reasoning is what the
+action refers to, an arrow, and the patch of what it changes. *Ledger* mode
+shows the current state and no turns, *history* mode the initial state and
+every turn so far (paper section 2.3, Eq. 1).
 Nothing here tokenises, and nothing is parsed back out of rendered text; the
 AgentWorldBench layout is in `agentworldbench`.
 """
@@ -16,6 +17,8 @@ from agentworld_dag.trajectories import patch
 from agentworld_dag.trajectories.schema import SystemPrompt, Trajectory
 
 TEMPLATE_VERSION = "world-model-chat-1"
+ARROW = "->"
+"""Stands between the facts recalled and the patch."""
 
 Message = dict[str, Any]
 Template = Literal["compact", "full"]
@@ -31,7 +34,8 @@ def system_text(system: SystemPrompt, state: str, template: Template) -> str:
         f"State:\n{state}",
         system.demonstrations,
         system.simulation_instruction,
-        "Think of what the action changes: one `key=value` line per new or changed fact, `-key` for one that is gone. "
+        f"Think: quote the state lines the action refers to, `name?` for what is not there, then a line {ARROW}, then "
+        "what the action changes: one `key=value` line per new or changed fact, `-key` for one that is gone. "
         "Then answer with the observation only.",
     ]
     return "\n\n".join(part for part in parts if part)
@@ -47,9 +51,10 @@ def prompt_messages(
     return [*messages, _user(action)]
 
 
-def target_message(state_patch: str, observation: str) -> Message:
-    """The supervised answer: the true patch as reasoning, then the true observation."""
-    return {"role": "assistant", "reasoning_content": state_patch, "content": observation}
+def target_message(recalled: str, state_patch: str, observation: str) -> Message:
+    """The supervised answer: facts and patch as reasoning, then the true observation."""
+    reasoning = "\n".join(part for part in (recalled, ARROW, state_patch) if part)
+    return {"role": "assistant", "reasoning_content": reasoning, "content": observation}
 
 
 def trajectory_messages(trajectory: Trajectory, template: Template) -> list[Message]:
@@ -74,14 +79,14 @@ def turn_messages(
     template: Template,
     whole_state: bool = False,
 ) -> tuple[list[Message], Message]:
-    """(prompt, target) of one turn with the truth as context; the trace is the patch, or the whole next state."""
+    """(prompt, target) of one turn with the truth as context; `whole_state` writes the next state for its patch."""
     turn = trajectory.turns[turn_index]
     before = state_before(trajectory, turn_index)
     past = [(t.action, t.observation or "") for t in trajectory.turns[:turn_index]] if mode == "history" else []
     shown = trajectory.system.initial_state if mode == "history" else before
     prompt = prompt_messages(trajectory.system, shown, past, turn.action, template)
-    trace = turn.state or "" if whole_state else patch.diff(before, turn.state or "")
-    return prompt, target_message(trace, turn.observation or "")
+    changes = turn.state or "" if whole_state else patch.diff(before, turn.state or "")
+    return prompt, target_message(turn.consulted or "", changes, turn.observation or "")
 
 
 def _user(action: str) -> Message:
@@ -92,18 +97,21 @@ def _user(action: str) -> Message:
 class Answer:
     """A world model's answer, taken apart."""
 
+    recalled: str
+    """What it quoted of the state; nothing depends on it."""
     state_patch: str
     observation: str
 
 
 def parse_answer(text: str) -> Answer | None:
-    """The patch and observation in generated text, end token removed; None unless it opens and closes its reasoning.
+    """The parts of a generated text, end token removed; None unless reasoning, arrow and closing are all there.
 
     Strict, so that reasoning can never leak into what a judge or an agent sees
     (paper section 3.4.2).
     """
     opening, thought, rest = text.partition("<think>\n")
     reasoning, closing, observation = rest.partition("</think>")
-    if opening or not thought or not closing:
+    recalled, arrow, state_patch = f"\n{reasoning}".partition(f"\n{ARROW}\n")
+    if opening or not thought or not closing or not arrow:
         return None
-    return Answer(reasoning.removesuffix("\n"), observation.removeprefix("\n\n"))
+    return Answer(recalled.strip("\n"), state_patch.removesuffix("\n"), observation.removeprefix("\n\n"))

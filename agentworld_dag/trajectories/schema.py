@@ -42,6 +42,8 @@ class Turn:
     """None where the environment gave no answer (it hung or died): kept, and quarantined by `clean`."""
     state: str | None = None
     """The true state after the action, as `patch` lines, where the environment can be read."""
+    consulted: str | None = None
+    """The facts of the state before the action that the action refers to, as `patch` lines."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from trl.trainer.grpo_trainer import GRPOTrainer
@@ -15,7 +16,7 @@ def ids(encoder: AgentEncoder, text: str) -> list[int]:
 
 
 @pytest.fixture
-def trl(encoder: AgentEncoder) -> SimpleNamespace:
+def trl(encoder: AgentEncoder) -> Any:
     """As much of TRL's trainer as its own tokenisation needs."""
     return SimpleNamespace(
         processing_class=encoder.tokenizer,
@@ -29,12 +30,12 @@ def trl(encoder: AgentEncoder) -> SimpleNamespace:
     )
 
 
-def test_prompts_are_those_of_trl(encoder: AgentEncoder, trl: SimpleNamespace) -> None:
+def test_prompts_are_those_of_trl(encoder: AgentEncoder, trl: Any) -> None:
     theirs = GRPOTrainer._tokenize_prompts(trl, [task_messages("delete memo")])[0]
     assert [encoder.prompt("delete memo")] == theirs
 
 
-def test_tool_answers_are_those_of_trl(encoder: AgentEncoder, trl: SimpleNamespace) -> None:
+def test_tool_answers_are_those_of_trl(encoder: AgentEncoder, trl: Any) -> None:
     messages = [observation_message("red\n~$"), observation_message("~[1]$")]
     for heard in (messages[:1], messages):
         assert encoder.answer(heard) == GRPOTrainer._get_tool_suffix_ids(trl, heard)

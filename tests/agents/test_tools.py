@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from transformers.utils import get_json_schema
+from transformers.utils.chat_template_utils import get_json_schema
 
 from agentworld_dag.agents.tools import OUT_OF_TURNS, ShellTool, read_task, task_row
 from agentworld_dag.environments.terminal import RealTerminal

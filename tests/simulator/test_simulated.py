@@ -47,8 +47,8 @@ async def play(environment: SimulatedEnvironment, *actions: str) -> list[str]:
     return [await environment.reset(START, 0), *[await environment.step(action) for action in actions]]
 
 
-WRITE = "<think>\nmemo=red\n</think>\n\n~$"
-READ = "<think>\n\n</think>\n\nred\n~$"
+WRITE = "<think>\nmemo?\n->\nmemo=red\n</think>\n\n~$"
+READ = "<think>\nmemo=red\n->\n</think>\n\nred\n~$"
 
 
 def test_predicted_patches_update_the_ledger_the_model_sees_next(simulate) -> None:
@@ -70,7 +70,7 @@ def test_the_reasoning_is_never_part_of_an_observation(simulate) -> None:
     assert asyncio.run(play(environment, "echo red > memo"))[-1] == "~$"
 
 
-@pytest.mark.parametrize("answer", ["red\n~$", "<think>\nmemo=red", "<think>\n-nothere\n</think>\n\n~$"])
+@pytest.mark.parametrize("answer", ["red\n~$", "<think>\n->\nmemo=red", "<think>\n->\n-nothere\n</think>\n\n~$"])
 def test_an_unusable_answer_ends_the_episode_with_a_reason(simulate, answer: str) -> None:
     environment, _ = simulate(answer)
     with pytest.raises(SimulatorError, match="world model"):

@@ -2,7 +2,7 @@ from agentworld_dag.training.judge import DIMENSIONS, judge_by_rules
 from agentworld_dag.training.rewards import FULL_REWARD, Truth, hybrid_rewards
 
 TRUTH = Truth("cwd=~\nlist=cat", "echo red > memo", "memo=red", "red\n~$")
-GOLD = "<think>\nmemo=red\n</think>\n\nred\n~$"
+GOLD = "<think>\nmemo?\n->\nmemo=red\n</think>\n\nred\n~$"
 
 
 def reward(text: str, weight: float = 0.9, truth: Truth = TRUTH) -> float:
@@ -16,9 +16,9 @@ def test_the_truth_earns_everything_under_any_mixture() -> None:
 def test_an_answer_that_cannot_drive_a_simulator_earns_nothing() -> None:
     for text in (
         "red\n~$",
-        "<think>\nmemo=red\n\nred\n~$",
-        "<think>\nmemo\n</think>\n\nred\n~$",
-        "<think>\n-missing\n</think>\n\nred\n~$",
+        "<think>\n->\nmemo=red\n\nred\n~$",
+        "<think>\n->\nmemo\n</think>\n\nred\n~$",
+        "<think>\n->\n-missing\n</think>\n\nred\n~$",
         "sure! " + GOLD,
     ):
         assert reward(text) == 0.0, text

@@ -13,7 +13,12 @@ def load(base: Path):
 
 def test_any_text_survives_encoding_and_decoding(base: Path) -> None:
     tokenizer = load(base)
-    for text in ("red/blue\n~/docs$", "héllo \u2028 \x07 wörld", "<think>\nmemo=red\n</think>\n\n~$", "  spaces\t"):
+    for text in (
+        "red/blue\n~/docs$",
+        "héllo \u2028 \x07 wörld",
+        "<think>\nmemo?\n->\nmemo=red\n</think>\n\n~$",
+        "  spaces\t",
+    ):
         assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
 
 
@@ -36,7 +41,7 @@ def test_a_sample_is_the_prompt_then_what_the_model_must_write(base: Path) -> No
     prompt, target = turn_messages(make_trajectory(0), 0, "ledger", "compact")
     [(prompt_ids, target_ids)] = encoder.samples([(prompt, target)])
     assert prompt_ids == encoder.prompt(prompt)
-    assert encoder.tokenizer.decode(target_ids) == "<think>\nmemo=red\n</think>\n\n~$<|im_end|>"
+    assert encoder.tokenizer.decode(target_ids) == "<think>\nmemo?\n->\nmemo=red\n</think>\n\n~$<|im_end|>"
 
 
 def test_prompt_and_target_join_to_the_rendered_conversation(base: Path) -> None:

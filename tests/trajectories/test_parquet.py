@@ -196,7 +196,7 @@ def test_an_unwritable_folder_is_a_clear_error(tmp_path, episode):
         write_trajectories(tmp_path / "file" / "a.parquet", [episode()])
 
 
-class _file_size_limit:  # noqa: N801, a context manager
+class _file_size_limit:
     def __init__(self, size: int):
         self._size = size
 
