@@ -67,6 +67,15 @@ class BashSession:
         self._jail: sandbox.Jail | None = None
         try:
             self._jail = self._start(backend)
+        except BaseException:
+            self.close()
+            raise
+
+    def wait_for_start(self) -> None:
+        """Block until the shell answers, as `run` does: sessions made in a row start side by side meanwhile."""
+        if self._jail is None or self.process_fd >= 0:
+            return
+        try:
             self._run("builtin true", START_TIMEOUT_S)
             self._open_views(self._jail)
         except BaseException:
@@ -75,6 +84,7 @@ class BashSession:
 
     def run(self, command: str) -> CommandResult:
         """Run one command. Raises ActionTimeout when it takes too long, SandboxError when the shell dies of it."""
+        self.wait_for_start()
         return self._run(command, self._timeout_s)
 
     def close(self) -> None:

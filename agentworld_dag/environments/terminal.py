@@ -7,6 +7,7 @@ can be: fixed environment, `$RANDOM` from the seed, no line numbers in bash's
 own messages. Not fixed: times, pids and `ls -l`.
 """
 
+import asyncio
 import re
 
 from agentworld_dag.environments import file_system, sandbox
@@ -55,6 +56,7 @@ class RealTerminal:
         """Start a fresh sandbox in `initial_state`. Raises SandboxError when it cannot be started or set up."""
         await self.close()
         self._session = BashSession(self.sandbox, self._action_timeout_s, self._max_observation_chars * _MAX_UTF8_BYTES)
+        await asyncio.sleep(0)  # episodes that are reset together start their shells together
         done = self._session.run(f"{file_system.setup_command(initial_state)} && RANDOM={seed % 2**15}")
         if done.exit_code != 0:
             raise SandboxError(f"the initial state could not be made: {done.output[:200]!r}; check its file names")

@@ -5,8 +5,9 @@
         --input trajectory_splits=DIR --out DIR
 
 Every checkpoint answers the same held-out turns, greedily and sampled, so that
-comparisons are paired. Sampling also happens at lower temperatures for the SFT
-model: the control that tells what RL taught from what it merely sharpened.
+comparisons are paired. The models that others are compared with also sample at
+lower temperatures: the control that tells what training taught from what it
+merely sharpened.
 Writes one row per answer; intervals are the report's business.
 """
 
@@ -53,11 +54,11 @@ def settings_of(stage: Stage, checkpoint: str) -> list[Setting]:
     full = stage.preset.world_model_rl.temperature
     main: Mode = "history" if checkpoint == "cpt" else "ledger"
     asked = [Setting(checkpoint, main, "greedy", 0.0), Setting(checkpoint, main, "sampled", full)]
-    if checkpoint == "rl":
+    if checkpoint != "cpt":
         asked.append(Setting(checkpoint, "history", "greedy", 0.0))
-    if checkpoint == "sft":
-        controls = stage.preset.evaluation.control_temperatures
-        asked += [Setting(checkpoint, main, f"sampled@{t}", t) for t in controls]
+    if checkpoint != "rl":
+        colder = stage.preset.evaluation.control_temperatures
+        asked += [Setting(checkpoint, main, f"sampled@{t}", t) for t in colder]
     return asked
 
 

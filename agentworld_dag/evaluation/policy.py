@@ -3,9 +3,9 @@
     python -m agentworld_dag.evaluation.policy --config infra/presets/tiny.yaml --seed 0 --option environment=real \
         --input agent_base=DIR --input agent_sim_rl=DIR ... --out DIR
 
-All arms meet the same tasks, sampled and greedily; in the real shell the base
-arm also samples at the control temperatures, to tell training from mere
-sharpening. Every action sequence from the simulator is replayed in the real
+All arms meet the same tasks, sampled and greedily; in the real shell the arms
+that others are compared with also sample at the control temperatures, to tell
+training from mere sharpening. Every action sequence from the simulator is replayed in the real
 shell. A dead environment is a failed rollout and counts as a failure. Writes
 one row per rollout; intervals and comparisons are `transfer`'s business.
 """
@@ -31,6 +31,7 @@ from agentworld_dag.training.checkpoints import load_checkpoint
 
 REAL, SIMULATED = "real", "sim"
 BASE = ARMS[0]
+CONTROLS = (BASE, "scratch", "real_rl_scarce")
 EXAMPLES_PER_RUN = 3
 
 Row = dict[str, Any]
@@ -74,11 +75,11 @@ def work(stage: Stage) -> dict[str, Any]:
 
 
 def policies(stage: Stage, arm: str, environment: str) -> dict[str, Policy]:
-    """The decodings of an arm by name: sampled at the temperature of practice, greedy, and the base's controls."""
+    """The decodings of an arm by name: sampled at the temperature of practice, greedy, and a control's colder ones."""
     model, tokenizer = load_checkpoint(stage.inputs[f"agent_{arm}"] / "checkpoint")
     engine, encoder = Engine(model, tokenizer, stage.seed), AgentEncoder(tokenizer)
     temperatures = {SAMPLED: stage.preset.agent.rl.temperature, GREEDY: 0.0}
-    if arm == BASE and environment == REAL:
+    if arm in CONTROLS and environment == REAL:
         temperatures |= {f"{CONTROL_PREFIX}{t}": t for t in stage.preset.evaluation.control_temperatures}
     return {name: Policy(engine, encoder, stage.preset.agent, t) for name, t in temperatures.items()}
 

@@ -5,6 +5,7 @@ from the schema and the chat template, never from text. No warm-up, linear
 decay, no weight decay, no dropout; the loss is the mean over labelled tokens.
 """
 
+import random
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ from agentworld_dag.training.optimizer import build_optimizer
 from agentworld_dag.training.progress import ReportProgress
 
 IGNORED = -100
+WINDOW_BATCHES = 20
+"""Samples move at most this many batches from their place in a curriculum."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,12 @@ def train(
     if not samples:
         raise TrainError("no training samples; the split this stage reads is empty, collect more episodes")
     set_seed(stage.seed)
+    batch = max(1, round(settings.tokens_per_step / (packed_tokens or _mean_tokens(samples))))
+    if in_order:
+        samples = batched_by_length(samples, batch, stage.seed)
     trainer = SFTTrainer(
         model=model,
-        args=_arguments(stage, settings, samples, packed_tokens, in_order),
+        args=_arguments(stage, settings, batch, packed_tokens, in_order),
         train_dataset=Dataset.from_list([vars(sample) for sample in samples]),
         processing_class=tokenizer,
         optimizers=(build_optimizer(model, settings.optimizer, settings.learning_rate), None),
@@ -69,14 +75,23 @@ def train(
     return {"loss": outcome.training_loss, "steps": trainer.state.global_step, **_sizes(samples)}
 
 
-def _arguments(
-    stage: Stage, settings: Supervised, samples: list[Sample], packed_tokens: int | None, in_order: bool
-) -> SFTConfig:
-    mean_tokens = packed_tokens or sum(len(s.input_ids) for s in samples) / len(samples)
+def batched_by_length(samples: list[Sample], batch: int, seed: int) -> list[Sample]:
+    """The samples in nearly their order, but with batches of similar length: padding is what a CPU has no time for."""
+    draw, ordered = random.Random(seed), []
+    for start in range(0, len(samples), batch * WINDOW_BATCHES):
+        window = sorted(samples[start : start + batch * WINDOW_BATCHES], key=lambda sample: len(sample.input_ids))
+        batches = [window[i : i + batch] for i in range(0, len(window), batch)]
+        full, rest = batches[: len(window) // batch], batches[len(window) // batch :]
+        draw.shuffle(full)
+        ordered += [sample for some in (*full, *rest) for sample in some]
+    return ordered
+
+
+def _arguments(stage: Stage, settings: Supervised, batch: int, packed_tokens: int | None, in_order: bool) -> SFTConfig:
     return SFTConfig(
         output_dir=str(stage.out / "trainer"),
         max_steps=settings.steps,
-        per_device_train_batch_size=max(1, round(settings.tokens_per_step / mean_tokens)),
+        per_device_train_batch_size=batch,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="linear",
         packing=packed_tokens is not None,
@@ -104,11 +119,15 @@ def _sampling(packed_tokens: int | None, in_order: bool) -> str:
     return "random" if packed_tokens else "group_by_length"
 
 
+def _mean_tokens(samples: list[Sample]) -> float:
+    return sum(len(sample.input_ids) for sample in samples) / len(samples)
+
+
 def _sizes(samples: list[Sample]) -> dict[str, float]:
-    tokens = sum(len(s.input_ids) for s in samples)
+    mean = _mean_tokens(samples)
     supervised = sum(label != IGNORED for s in samples for label in s.labels)
     return {
         "samples": len(samples),
-        "tokens_per_sample": tokens / len(samples),
-        "supervised_share": supervised / tokens,
+        "tokens_per_sample": mean,
+        "supervised_share": supervised / (mean * len(samples)),
     }

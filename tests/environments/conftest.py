@@ -30,6 +30,7 @@ def shells(backend: sandbox.Backend) -> Iterator[Callable[..., BashSession]]:
 
     def start(timeout_s: float = 10.0, max_output_bytes: int = 10_000) -> BashSession:
         opened.append(BashSession(backend, timeout_s, max_output_bytes))
+        opened[-1].wait_for_start()
         return opened[-1]
 
     yield start

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from mlflow.artifacts import download_artifacts
 from mlflow.tracking import MlflowClient
 
 from agentworld_dag.errors import RegistryError
@@ -45,10 +46,7 @@ def test_version_is_made_once_per_fingerprint_and_downloads(uri, run_id, checkpo
     client = MlflowClient(uri)
     version = client.get_model_version_by_alias(MODEL, CANDIDATE)
     assert (version.version, version.tags["dagster/asset_key"]) == (int(second), "world_model_rl")
-    import mlflow
-
-    mlflow.set_tracking_uri(uri)
-    local = mlflow.artifacts.download_artifacts(f"models:/{MODEL}@{CANDIDATE}", dst_path=str(tmp_path / "down"))
+    local = download_artifacts(f"models:/{MODEL}@{CANDIDATE}", dst_path=str(tmp_path / "down"), tracking_uri=uri)
     assert (Path(local) / "config.json").read_text() == '{"model_type": "qwen3"}'
 
 
