@@ -19,6 +19,8 @@ from agentworld_dag.home import home
 from agentworld_dag.partitions import FIRST_ROUND
 from agentworld_dag.stage import process_started_at
 
+WALL_TIME = "%.0f s: %.0f s with a stage at work, %.0f s (%.0f %%) orchestration and process start-up"
+
 log = logging.getLogger("agentworld_dag.cli")
 
 
@@ -64,22 +66,18 @@ def _turn_seeds(options: argparse.Namespace, seeds: list[int]) -> list[Path]:
     here = home()
     preflight.check(options.preset, here, options.round)
     from agentworld_dag.jobs.instance import opened
-    from agentworld_dag.jobs.turn import Turn, turn_the_loop
+    from agentworld_dag.jobs.turn import turn_the_loop
 
-    def told(turn: Turn) -> Path:
-        log.info("made now: %s", ", ".join(turn.made) or "nothing")
-        log.info("reused: %s", ", ".join(turn.reused) or "nothing")
-        share = turn.overhead_s / turn.wall_s
-        split = "%.0f s: %.0f s with a stage at work, %.0f s (%.0f %%) orchestration and process start-up"
-        log.info(split, turn.wall_s, turn.work_s, turn.overhead_s, 100 * share)
-        return turn.report
-
+    reports, started_at = [], process_started_at()
     with opened(here) as instance:
-        starts = [process_started_at() if index == 0 else None for index, _ in enumerate(seeds)]
-        return [
-            told(turn_the_loop(instance, options.preset, seed, options.round, start or time.time()))
-            for seed, start in zip(seeds, starts, strict=True)
-        ]
+        for seed in seeds:
+            turn = turn_the_loop(instance, options.preset, seed, options.round, started_at)
+            log.info("made now: %s", ", ".join(turn.made) or "nothing")
+            log.info("reused: %s", ", ".join(turn.reused) or "nothing")
+            log.info(WALL_TIME, turn.wall_s, turn.work_s, turn.overhead_s, 100 * turn.overhead_s / turn.wall_s)
+            reports.append(turn.report)
+            started_at = time.time()
+    return reports
 
 
 def _parser() -> argparse.ArgumentParser:

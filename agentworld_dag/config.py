@@ -46,6 +46,11 @@ class Splits(Section):
     validation: Share
     held_out: Share
 
+    @property
+    def start(self) -> float:
+        """Share that CPT and SFT read: what stands behind the agent's start."""
+        return 1 - self.rl - self.validation - self.held_out
+
 
 class Model(Section):
     """A small Qwen3 built from scratch, or the directory of a real checkpoint."""

@@ -9,6 +9,7 @@ Registering models is not done here.
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -162,7 +163,7 @@ class Tracker:
     def _send(self, rows: list[tuple[str, float, int, float]]) -> None:
         from mlflow.entities import Metric
 
-        metrics = [Metric(name, value, int(at * 1000), step) for name, value, step, at in rows]
+        metrics = [Metric(_accepted(name), value, int(at * 1000), step) for name, value, step, at in rows]
         for start in range(0, len(metrics), MAX_BATCH):
             self._client.log_batch(self._run_id, metrics=metrics[start : start + MAX_BATCH])
 
@@ -185,6 +186,11 @@ def numbers(value: Mapping[str, Any]) -> Iterator[tuple[str, int, float]]:
         for step, item in enumerate(leaf if isinstance(leaf, list | tuple) else [leaf]):
             if isinstance(item, bool | int | float):
                 yield name, step, float(item)
+
+
+def _accepted(name: str) -> str:
+    """The name in the characters MLflow takes."""
+    return re.sub(r"[^\w\-./: ]", "_", name)
 
 
 def _metric_rows(line: Mapping[str, Any]) -> Iterator[tuple[str, float, int, float]]:

@@ -118,7 +118,7 @@ def browser_page() -> Iterator[Page]:
 @contextlib.contextmanager
 def serving(command: list[str], port: int) -> Iterator[None]:
     """A server that answers, stopped at the end with its children."""
-    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     process = subprocess.Popen(command, env=environment, start_new_session=True)
     try:
         wait_until_up(f"http://127.0.0.1:{port}/")

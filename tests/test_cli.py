@@ -1,7 +1,6 @@
 """Bad input at the command line: exit code 1, one line, no traceback, nothing computed."""
 
 import fcntl
-import os
 import shutil
 import subprocess
 import sys
@@ -78,6 +77,6 @@ def test_two_runs_in_one_home(home, caplog):
 def test_help_is_quick_and_light():
     code = "import sys; from agentworld_dag.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
     code += "sys.stderr.write(str([m for m in ('torch', 'mlflow', 'polars') if m in sys.modules]))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "study" in done.stdout
     assert done.stderr.endswith("[]")

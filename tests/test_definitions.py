@@ -58,7 +58,7 @@ def test_each_asset_has_what_the_ui_shows(name):
     assert spec.kinds
     assert spec.code_version
     assert spec.partitions_def is not None
-    first_line, _, rest = (spec.description or "").partition("\n")
+    first_line = (spec.description or "").partition("\n")[0]
     assert 30 < len(first_line) <= 120
     assert not first_line.startswith(name)
 

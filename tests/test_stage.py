@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 
 from agentworld_dag.home import PRESETS
 
-TOY = '''
+TOY = """
 import errno, os, time
 from pathlib import Path
 from agentworld_dag.errors import TrainError
@@ -33,11 +33,12 @@ def work(stage: Stage):
         time.sleep(60)
     if mode == "lose_mlflow":
         Path(os.environ["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///")).write_bytes(b"gone" * 4096)
-    return {"score": {"value": 0.5, "low": 0.4, "high": 0.6}, "curve": [1, 2, 3], "threads": int(os.environ["OMP_NUM_THREADS"])}
+    threads = int(os.environ["OMP_NUM_THREADS"])
+    return {"score": {"value": 0.5, "low": 0.4, "high": 0.6}, "curve@0.5": [1, 2, 3], "threads": threads}
 
 if __name__ == "__main__":
     run_stage(work)
-'''
+"""
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def test_mlflow_run_has_params_metrics_tags_and_status(toy, tmp_path):
     assert run.data.params["model/layers"]
     assert run.data.tags["agentworld/fingerprint"] == "out"
     assert run.data.metrics["result/score/value"] == 0.5
-    assert [point.value for point in client.get_metric_history(run.info.run_id, "result/curve")] == [1, 2, 3]
+    assert [point.value for point in client.get_metric_history(run.info.run_id, "result/curve_0.5")] == [1, 2, 3]
     assert len(client.get_metric_history(run.info.run_id, "loss")) == 6
     assert "result.json" in {file.path for file in client.list_artifacts(run.info.run_id)}
 

@@ -12,7 +12,7 @@ import dagster as dg
 from agentworld_dag.assets.pictures import training_curve
 from agentworld_dag.assets.presentation import Claim, materialized, number
 from agentworld_dag.assets.recipe import Artifact, Recipe, make
-from agentworld_dag.assets.world_model import COLLAPSED_SHARE, base_model, simulator, world_model_cpt, world_model_rl
+from agentworld_dag.assets.world_model import COLLAPSED_SHARE, base_model, simulator, world_model_rl, world_model_sft
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
 from agentworld_dag.resources.local_jobs import LocalJobs
@@ -40,7 +40,7 @@ def practice(arm: str) -> Recipe:
     return Recipe("agentworld_dag.agents.agent_rl", PRACTICE_SECTIONS, options={"arm": arm})
 
 
-BASE, WARMUP, SCRATCH = imitation("world_model_cpt"), imitation("world_model_rl"), imitation("base_model")
+BASE, WARMUP, SCRATCH = imitation("world_model_sft"), imitation("world_model_rl"), imitation("base_model")
 SIM_RL, REAL_RL, REAL_RL_SCARCE = practice("sim_rl"), practice("real_rl"), practice("real_rl_scarce")
 
 
@@ -64,7 +64,7 @@ def agent_demonstrations(
 
 
 @agent_asset(
-    deps=[world_model_cpt, agent_demonstrations],
+    deps=[world_model_sft, agent_demonstrations],
     kinds={"pytorch", "huggingface"},
     code_version=BASE.code_version,
     op_tags={"dagster/priority": "8"},
@@ -72,7 +72,7 @@ def agent_demonstrations(
 def agent_base(
     context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
 ) -> dg.MaterializeResult:
-    """The policy every practice arm starts from: the CPT model after imitation of the demonstrations."""
+    """The policy every practice arm starts from: the SFT world model after imitation of the demonstrations."""
     artifact = make(context, BASE, preset, lake, jobs)
     return materialized(artifact, loss_curve=training_curve(artifact, "loss"))
 

@@ -22,13 +22,21 @@ START = "start"
 """Input name under which an arm receives its first weights: another name for a stage met elsewhere."""
 RECORDED = "raw_trajectories"
 DEMONSTRATED = "agent_demonstrations"
-CPT_STAGES = (RECORDED, "clean_trajectories", "trajectory_splits", "base_model", "world_model_cpt")
-WORLD_MODEL_STAGES = (*CPT_STAGES, "world_model_sft", "world_model_rl", "simulator")
+START_STAGES = (
+    RECORDED,
+    "clean_trajectories",
+    "trajectory_splits",
+    "base_model",
+    "world_model_cpt",
+    "world_model_sft",
+)
+"""What the base arm starts from."""
+WORLD_MODEL_STAGES = (*START_STAGES, "world_model_rl", "simulator")
 BEHIND = {
-    "base": CPT_STAGES,
+    "base": START_STAGES,
     "sim_rl": WORLD_MODEL_STAGES,
-    "real_rl": CPT_STAGES,
-    "real_rl_scarce": CPT_STAGES,
+    "real_rl": START_STAGES,
+    "real_rl_scarce": START_STAGES,
     "warmup": WORLD_MODEL_STAGES[:-1],
     "scratch": (),
 }
@@ -90,10 +98,10 @@ def seconds(result: Mapping[str, Any]) -> float:
     return result["timing"]["finished_at"] - result["timing"]["process_started_at"]
 
 
-def open_accounts(results: Mapping[str, Mapping[str, Any]], cpt_share: float) -> Accounts:
-    """Accounts of all arms. `cpt_share` is the share of the recorded sessions that CPT reads."""
+def open_accounts(results: Mapping[str, Mapping[str, Any]], start_share: float) -> Accounts:
+    """Accounts of all arms. `start_share` is the share of the recorded sessions that CPT and SFT read."""
     recorded = _real_steps(results, RECORDED)
-    arms = {arm: _account(results, arm, recorded * _share_behind(arm, cpt_share)) for arm in ARMS}
+    arms = {arm: _account(results, arm, recorded * _share_behind(arm, start_share)) for arm in ARMS}
     rl_s = {arm: _seconds(results, [f"agent_{arm}"]) for arm in PRACTICE}
     return Accounts(arms, recorded, _seconds(results, WORLD_MODEL_STAGES), rl_s)
 
@@ -154,11 +162,11 @@ def _statement(if_matched: int | None, matches: Verdict, recorded: float, per_re
     }[matches]
 
 
-def _share_behind(arm: str, cpt_share: float) -> float:
+def _share_behind(arm: str, start_share: float) -> float:
     """Share of the recorded sessions that the world-model stages behind an arm have read."""
     if not BEHIND[arm]:
         return 0.0
-    return cpt_share if BEHIND[arm] == CPT_STAGES else 1.0
+    return start_share if BEHIND[arm] == START_STAGES else 1.0
 
 
 def _account(results: Mapping[str, Mapping[str, Any]], arm: str, world_model_steps: float) -> Account:

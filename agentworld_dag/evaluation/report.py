@@ -46,7 +46,7 @@ def build(stage: Stage) -> dict[str, Any]:
     files = sources(stage.inputs)
     results = lineage(stage.inputs)
     found = load(files, stage.seed, stage.preset.simulator.mode)
-    accounts = open_accounts(results, stage.preset.splits.cpt)
+    accounts = open_accounts(results, stage.preset.splits.start)
     plan = Resampling(stage.preset.evaluation.bootstrap_samples, stage.seed)
     return {
         "round": stage.out.absolute().parent.name,

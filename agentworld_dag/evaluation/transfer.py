@@ -58,7 +58,7 @@ PAIRS = (
 def work(stage: Stage) -> dict[str, Any]:
     """Write `transfer.json`; the metrics are its headline."""
     found = load(sources(stage.inputs), stage.seed, stage.preset.simulator.mode)
-    accounts = open_accounts(lineage(stage.inputs), stage.preset.splits.cpt)
+    accounts = open_accounts(lineage(stage.inputs), stage.preset.splits.start)
     transfer = compare(found, accounts, Resampling(stage.preset.evaluation.bootstrap_samples, stage.seed))
     write_json(stage.out / "transfer.json", transfer)
     stage.log(f"break-even: {transfer['break_even']['statement']}")

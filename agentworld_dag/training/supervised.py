@@ -23,8 +23,10 @@ from agentworld_dag.training.optimizer import build_optimizer
 from agentworld_dag.training.progress import ReportProgress
 
 IGNORED = -100
-WINDOW_BATCHES = 20
+WINDOW_BATCHES = 40
 """Samples move at most this many batches from their place in a curriculum."""
+LONG_SHARE = 1.6
+"""A sample this many times the mean length is long."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def train(
     set_seed(stage.seed)
     batch = max(1, round(settings.tokens_per_step / (packed_tokens or _mean_tokens(samples))))
     if in_order:
-        samples = batched_by_length(samples, batch, stage.seed)
+        samples = long_samples_apart(samples, batch, stage.seed)
     trainer = SFTTrainer(
         model=model,
         args=_arguments(stage, settings, batch, packed_tokens, in_order),
@@ -75,11 +77,17 @@ def train(
     return {"loss": outcome.training_loss, "steps": trainer.state.global_step, **_sizes(samples)}
 
 
-def batched_by_length(samples: list[Sample], batch: int, seed: int) -> list[Sample]:
-    """The samples in nearly their order, but with batches of similar length: padding is what a CPU has no time for."""
+def long_samples_apart(samples: list[Sample], batch: int, seed: int) -> list[Sample]:
+    """The samples in nearly their order, with the long ones in batches of their own.
+
+    One long sample pads a whole batch. Batches of one length throughout would pad still less, and teach less: length
+    tells the command.
+    """
     draw, ordered = random.Random(seed), []
+    long_tokens = LONG_SHARE * _mean_tokens(samples)
     for start in range(0, len(samples), batch * WINDOW_BATCHES):
-        window = sorted(samples[start : start + batch * WINDOW_BATCHES], key=lambda sample: len(sample.input_ids))
+        window = samples[start : start + batch * WINDOW_BATCHES]
+        window = sorted(window, key=lambda sample: len(sample.input_ids) > long_tokens)
         batches = [window[i : i + batch] for i in range(0, len(window), batch)]
         full, rest = batches[: len(window) // batch], batches[len(window) // batch :]
         draw.shuffle(full)

@@ -44,7 +44,7 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     "world_model_rl": ("world_model_sft", "trajectory_splits"),
     "simulator": ("world_model_rl", "trajectory_splits"),
     "agent_demonstrations": (),
-    "agent_base": ("world_model_cpt", "agent_demonstrations"),
+    "agent_base": ("world_model_sft", "agent_demonstrations"),
     "agent_warmup": ("world_model_rl", "agent_demonstrations"),
     "agent_scratch": ("base_model", "agent_demonstrations"),
     "agent_sim_rl": ("agent_base", "simulator"),
@@ -54,7 +54,7 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     "real_env_evaluation": tuple(f"agent_{arm}" for arm in ARMS),
     "simulator_evaluation": ("agent_base", "agent_sim_rl", "simulator"),
 }
-START_OF = {"agent_base": "world_model_cpt", "agent_warmup": "world_model_rl", "agent_scratch": "base_model"}
+START_OF = {"agent_base": "world_model_sft", "agent_warmup": "world_model_rl", "agent_scratch": "base_model"}
 
 
 def write_round(

@@ -17,7 +17,7 @@ def test_lineage_reaches_every_stage_by_its_own_name(results):
 
 
 def test_each_arm_is_charged_what_it_stands_on(results):
-    accounts = open_accounts(results, cpt_share=0.2)
+    accounts = open_accounts(results, start_share=0.2)
     steps = {arm: account.steps for arm, account in accounts.arms.items()}
     assert steps == {
         "base": 6000 * 0.2 + 100,
@@ -30,7 +30,7 @@ def test_each_arm_is_charged_what_it_stands_on(results):
 
 
 def test_seconds_include_the_world_model_and_the_base_arm(results):
-    account = open_accounts(results, cpt_share=0.2).arms["sim_rl"]
+    account = open_accounts(results, start_share=0.2).arms["sim_rl"]
     assert account.world_model_s == 30 + 60 + 6 * 5
     assert account.practice_s == 20 + 5
     assert account.seconds == account.world_model_s + account.practice_s + 5
@@ -56,19 +56,19 @@ def test_uses_to_pay_off(fixed, simulated, real, uses):
     [("yes", 3, "3 policies (6,000"), ("no", None, "Never at equal success"), ("undecided", 3, "undecided here")],
 )
 def test_break_even_depends_on_whether_simulation_matches(results, matches, policies, said):
-    found = break_even(open_accounts(results, cpt_share=0.2), matches)
+    found = break_even(open_accounts(results, start_share=0.2), matches)
     assert found["policies"] == policies
     assert found["policies_if_matched"] == 3
     assert said in found["statement"]
 
 
 def test_simulation_that_is_slower_per_policy_never_saves_time(results):
-    assert break_even(open_accounts(results, cpt_share=0.2), "yes")["policies_wall_time"] is None
+    assert break_even(open_accounts(results, start_share=0.2), "yes")["policies_wall_time"] is None
 
 
 def test_practice_that_costs_no_more_for_real_never_pays(tmp_path):
     folders = write_round(tmp_path, real_steps={**REAL_STEPS, "agent_real_rl": 0})
-    found = break_even(open_accounts(lineage(folders), cpt_share=0.2), "yes")
+    found = break_even(open_accounts(lineage(folders), start_share=0.2), "yes")
     assert found["policies"] is None
     assert found["statement"].startswith("Never")
 
@@ -76,13 +76,13 @@ def test_practice_that_costs_no_more_for_real_never_pays(tmp_path):
 def test_a_missing_stage_is_named(results):
     del results["agent_demonstrations"]
     with pytest.raises(EvaluationError, match="no result of agent_demonstrations"):
-        open_accounts(results, cpt_share=0.2)
+        open_accounts(results, start_share=0.2)
 
 
 def test_a_stage_that_did_not_count_its_steps_is_named(results):
     results["agent_real_rl"]["metrics"] = {"loss": 1.0}
     with pytest.raises(EvaluationError, match="agent_real_rl recorded no real_steps among loss"):
-        open_accounts(results, cpt_share=0.2)
+        open_accounts(results, start_share=0.2)
 
 
 def test_average_over_seeds(tmp_path):

@@ -39,7 +39,7 @@ def test_every_arm_meets_the_same_tasks_sampled_and_greedily(stage, base: Path) 
     rows = pl.read_parquet(out / "rollouts.parquet")
     runs = rows.group_by("arm", "decoding").agg(pl.col("task_id").sort())
     assert set(runs.select("arm", "decoding").iter_rows()) == {
-        ("base", "sampled"), ("base", "greedy"), ("base", "sampled@0.5"), ("scratch", "sampled"), ("scratch", "greedy"),
+        ("base", "sampled"), ("base", "greedy"), ("base", "sampled@0.5"), ("scratch", "sampled"), ("scratch", "greedy"), ("scratch", "sampled@0.5"),
     }  # fmt: skip
     assert runs["task_id"].n_unique() == 1 and rows["environment"].unique().to_list() == ["real"]
     assert rows["replay_success"].null_count() == len(rows)

@@ -32,8 +32,10 @@ def record(message: str, step: str | None = None) -> logging.LogRecord:
 
 
 def test_console_shows_the_stage_and_hides_the_pipe():
-    assert StepLine().format(record("step 3/4: loss 0.5", "world_model_cpt")).endswith(
-        " world_model_cpt: step 3/4: loss 0.5"
+    assert (
+        StepLine()
+        .format(record("step 3/4: loss 0.5", "world_model_cpt"))
+        .endswith(" world_model_cpt: step 3/4: loss 0.5")
     )
     assert is_of_a_stage(record("step 3/4: loss 0.5"))
     assert not is_of_a_stage(record("[pipes] external process successfully opened dagster pipes."))

@@ -34,7 +34,7 @@ def checkpoint(tmp_path: Path) -> Path:
     return folder
 
 
-def test_version_is_made_once_per_fingerprint_and_downloads(uri, run_id, checkpoint, tmp_path):
+def test_version_is_made_once_per_fingerprint_and_downloads(uri, run_id, checkpoint, tmp_path, monkeypatch):
     registry = ModelRegistry(tracking_uri=uri)
     tags = {FINGERPRINT: "abc", "dagster/asset_key": "world_model_rl"}
     first = registry.register(MODEL, run_id, checkpoint, tags)
@@ -46,7 +46,8 @@ def test_version_is_made_once_per_fingerprint_and_downloads(uri, run_id, checkpo
     client = MlflowClient(uri)
     version = client.get_model_version_by_alias(MODEL, CANDIDATE)
     assert (version.version, version.tags["dagster/asset_key"]) == (int(second), "world_model_rl")
-    local = download_artifacts(f"models:/{MODEL}@{CANDIDATE}", dst_path=str(tmp_path / "down"), tracking_uri=uri)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    local = download_artifacts(f"models:/{MODEL}@{CANDIDATE}", dst_path=str(tmp_path / "down"))
     assert (Path(local) / "config.json").read_text() == '{"model_type": "qwen3"}'
 
 

@@ -1,0 +1,104 @@
+"""The whole loop for real, end to end, on a preset that learns just enough to pass the gates."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from tests.preset_file import TRAINABLE, write_preset
+
+pytestmark = pytest.mark.slow
+
+RUN = [sys.executable, "-m", "agentworld_dag.cli", "run", "--seed", "5"]
+REPORT_KEYS = {"seconds", "fidelity", "drift", "agent", "transfer", "real_steps", "claims"}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("loop")
+    write_preset(folder / "preset.yaml", **TRAINABLE)
+    return folder
+
+
+def start(place: Path, log: str) -> "subprocess.Popen[bytes]":
+    environment = os.environ | {"AGENTWORLD_HOME": str(place / "home")}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    command = [*RUN, "--preset", str(place / "preset.yaml")]
+    with (place / log).open("wb") as file:
+        return subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
+
+
+def processes_of(place: Path) -> list[str]:
+    """Command lines of everything that runs on behalf of this home."""
+    mark = f"AGENTWORLD_HOME={place / 'home'}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and mark in (entry / "environ").read_bytes().split(b"\0"):
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue  # it has ended meanwhile
+    return found
+
+
+def wait_until(what: str, happened, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not happened():
+        assert time.monotonic() < deadline, f"not seen within {timeout_s} s: {what}"
+        time.sleep(0.1)
+
+
+def test_killed_run_leaves_no_process_and_no_half_result(place):
+    run = start(place, "killed.log")
+    trained = lambda: list((place / "home" / "lake" / "world_model_cpt").rglob("trainer/checkpoint-*"))  # noqa: E731
+    wait_until("a checkpoint of world_model_cpt", lambda: trained() or run.poll() is not None, 300)
+    assert run.poll() is None, (place / "killed.log").read_text()[-3000:]
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    wait_until("the end of every process", lambda: not processes_of(place), 20)
+    assert not list((place / "home" / "lake" / "world_model_cpt").rglob("result.json"))
+
+
+def test_next_run_reuses_resumes_and_finishes(place):
+    run = start(place, "second.log")
+    assert run.wait(timeout=900) == 0, (place / "second.log").read_text()[-3000:]
+    told = (place / "second.log").read_text()
+    assert "raw_trajectories: reused" in told
+    assert re.search(r"world_model_cpt: resumed from step \d+", told)
+    assert re.search(r"\d+ s with a stage at work, \d+ s \(\d+ %\) orchestration and process start-up", told)
+    report = json.loads((place / "home" / "reports" / "round-0001" / "report.json").read_text())
+    assert set(report) >= REPORT_KEYS
+    assert {claim["holds"] for claim in report["claims"]} <= {"yes", "no", "undecided"}
+    for suffix in ("md", "html"):
+        assert (place / "home" / "reports" / "round-0001" / "seed-5" / f"report.{suffix}").is_file()
+
+
+def test_every_stage_is_in_mlflow_and_the_models_are_registered(place):
+    client = MlflowClient(f"sqlite:///{place / 'home' / 'mlflow' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("agentworld/round-0001")
+    assert experiment is not None
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id], max_results=100)}
+    assert len(runs) == 20
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    trained = runs["world_model_cpt"]
+    assert trained.data.tags["dagster/asset_key"] == "world_model_cpt"
+    assert trained.data.tags["dagster/run_id"]
+    for model, asset in (("world-model", "world_model_rl"), ("agent-policy", "agent_sim_rl")):
+        assert client.get_model_version_by_alias(model, "candidate").tags["dagster/asset_key"] == asset
+
+
+def test_third_run_reuses_everything_and_says_so(place):
+    started = time.monotonic()
+    run = start(place, "third.log")
+    assert run.wait(timeout=300) == 0
+    told = (place / "third.log").read_text()
+    assert "made now: nothing" in told
+    assert told.count(": reused: finished earlier in ") == 20
+    assert time.monotonic() - started < 120
