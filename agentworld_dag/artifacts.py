@@ -12,6 +12,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from agentworld_dag.errors import StoreError
 RESULT = "result.json"
 UNRECORDED = "unrecorded.json"
 FINGERPRINT_CHARS = 12
+FULL_BELOW_BYTES = 1 << 20
 
 
 def fingerprint(*parts: object) -> str:
@@ -57,12 +59,20 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 @contextmanager
 def naming_full_disk(path: Path) -> Iterator[None]:
-    """Turn a full disk into a StoreError that says so; other errors pass."""
+    """Turn what a full disk causes into a StoreError that says so; other errors pass."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if not _for_want_of_space(error, path):
             raise
         raise StoreError(
             f"no space left on the disk that holds {path}; free some and run again, finished stages are kept"
         ) from error
+
+
+def _for_want_of_space(error: Exception, path: Path) -> bool:
+    """SQLite, Parquet and safetensors report a full disk each in words of their own: then the disk itself tells."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    folder = next(parent for parent in (path, *path.parents) if parent.is_dir())
+    return shutil.disk_usage(folder).free < FULL_BELOW_BYTES

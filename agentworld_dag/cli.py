@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from agentworld_dag import preflight
+from agentworld_dag.artifacts import naming_full_disk
 from agentworld_dag.errors import AgentWorldError
 from agentworld_dag.home import home
 from agentworld_dag.partitions import FIRST_ROUND
@@ -69,7 +70,7 @@ def _turn_seeds(options: argparse.Namespace, seeds: list[int]) -> list[Path]:
     from agentworld_dag.jobs.turn import turn_the_loop
 
     reports, started_at = [], process_started_at()
-    with opened(here) as instance:
+    with naming_full_disk(here.root), opened(here) as instance:
         for seed in seeds:
             turn = turn_the_loop(instance, options.preset, seed, options.round, started_at)
             log.info("made now: %s", ", ".join(turn.made) or "nothing")

@@ -11,14 +11,18 @@ class StepLine(logging.Formatter):
     """`12:30:01 world_model_cpt: message`"""
 
     def format(self, record: logging.LogRecord) -> str:
-        meta: dict[str, Any] = getattr(record, "dagster_meta", {})
-        message = meta.get("orig_message") or record.getMessage()
-        return f"{self.formatTime(record, '%H:%M:%S')} {meta.get('step_key') or 'run'}: {message}"
+        step = _meta(record).get("step_key") or "run"
+        return f"{self.formatTime(record, '%H:%M:%S')} {step}: {message(record)}"
+
+
+def message(record: logging.LogRecord) -> str:
+    """What was said, without Dagster's prefix of run and step."""
+    return _meta(record).get("orig_message") or record.getMessage()
 
 
 def is_of_a_stage(record: logging.LogRecord) -> bool:
-    """Whether a stage or an asset said it, rather than the pipe between them."""
-    return not record.getMessage().rpartition(" - ")[2].startswith("[pipes]")
+    """Whether a stage or an asset said it, or a step failed; the rest is machinery, and is in the Dagster UI."""
+    return not message(record).startswith(("[pipes]", "Dependencies for step"))
 
 
 @dg.logger
@@ -30,3 +34,7 @@ def console(_context: dg.InitLoggerContext) -> logging.Logger:
     logger.addHandler(handler)
     logger.addFilter(is_of_a_stage)
     return logger
+
+
+def _meta(record: logging.LogRecord) -> dict[str, Any]:
+    return getattr(record, "dagster_meta", {})

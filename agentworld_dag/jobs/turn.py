@@ -55,6 +55,8 @@ def turn_the_loop(
         tags={PARTITION: round_name, STARTED_BY: "command line", "agentworld/seed": str(seed)},
     )
     if not result.success:
+        if any("DagsterExecutionInterruptedError" in name for name in _error_names(result)):
+            raise KeyboardInterrupt
         raise RunError(_first_reason(result))
     return _summary(result, started_at)
 
@@ -78,6 +80,11 @@ def _summary(result: dg.JobExecutionResult, started_at: float) -> Turn:
     work_s = covered_s((max(t["work_started_at"], started_at), t["finished_at"]) for t in timings)
     reused = tuple(name for name in artifacts if name not in made)
     return Turn(time.time() - started_at, work_s, tuple(made), reused, folders["round_report"])
+
+
+def _error_names(result: dg.JobExecutionResult) -> list[str]:
+    errors = [event.step_failure_data.error for event in result.get_step_failure_events()]
+    return [error.cls_name or "" for error in errors if error]
 
 
 def _first_reason(result: dg.JobExecutionResult) -> str:

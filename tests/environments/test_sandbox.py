@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from host_processes import peak_of, processes_of
 
 from agentworld_dag.environments import landlock, sandbox
 from agentworld_dag.environments.bash_session import PROCESSES, ActionTimeout, BashSession
 from agentworld_dag.errors import SandboxError
+from tests.environments.host_processes import peak_of, processes_of
 
 needs_python = pytest.mark.skipif(not Path("/usr/bin/python3").exists(), reason="no python3 in /usr to attack with")
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from host_processes import peak_of, processes_of
 
 import agentworld_dag
 from agentworld_dag.environments import sandbox
 from agentworld_dag.environments.bash_session import PROCESSES
+from tests.environments.host_processes import peak_of, processes_of
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 NOBODY = 65534
