@@ -19,10 +19,10 @@ QUICK: dict[str, Any] = {
 }
 
 TRAINABLE: dict[str, Any] = {
-    "collection": {"exploratory_episodes": 400, "task_episodes": 400, "turns_per_episode": 6},
+    "collection": {"exploratory_episodes": 300, "task_episodes": 300, "turns_per_episode": 6},
     "model": {"hidden_size": 96, "head_size": 48, "feed_forward_size": 256, "vocab_size": 600},
     "cpt": {"steps": 60, "tokens_per_step": 1024, "packed_tokens": 256, "save_every_steps": 20},
-    "sft": {"steps": 400, "tokens_per_step": 1024, "save_every_steps": 200},
+    "sft": {"steps": 300, "tokens_per_step": 1024, "save_every_steps": 200},
     "world_model_rl": {"prompts_per_step": 16, "group_size": 4, "max_new_tokens": 32},
     "simulator": {"gate_turns": 100},
     "agent": {"imitation": {"steps": 20, "tokens_per_step": 1024}},

@@ -1,8 +1,11 @@
+import errno
 import json
+import shutil
+from collections import namedtuple
 
 import pytest
 
-from agentworld_dag.artifacts import fingerprint, is_complete, read_result, write_json
+from agentworld_dag.artifacts import fingerprint, is_complete, naming_full_disk, read_result, write_json
 from agentworld_dag.errors import StoreError
 
 
@@ -29,3 +32,16 @@ def test_torn_result_is_named(tmp_path):
     (tmp_path / "result.json").write_text('{"metr')
     with pytest.raises(StoreError, match="delete the folder and run its stage again"):
         read_result(tmp_path)
+
+
+def test_full_disk_is_named_whatever_the_library_calls_it(tmp_path, monkeypatch):
+    with (
+        pytest.raises(StoreError, match="no space left on the disk that holds"),
+        naming_full_disk(tmp_path / "a" / "b"),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(RuntimeError, match="disk I/O error"), naming_full_disk(tmp_path):
+        raise RuntimeError("disk I/O error")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: namedtuple("Usage", "free")(0))
+    with pytest.raises(StoreError, match="finished stages are kept"), naming_full_disk(tmp_path):
+        raise RuntimeError("disk I/O error")

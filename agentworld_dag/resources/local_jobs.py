@@ -18,6 +18,7 @@ from agentworld_dag.stage import ERROR_FILE
 from agentworld_dag.tracking import URI
 
 QUIET = {
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "TRL_EXPERIMENTAL_SILENCE": "1",

@@ -8,6 +8,7 @@ takes this class's place behind the same method.
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -30,7 +31,7 @@ class Engine:
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, seed: int, max_batch: int = 128
     ) -> None:
         self.model = model.eval()
-        self.tokenizer = tokenizer
+        self.tokenizer: Any = tokenizer  # its annotations are unions that no call narrows
         self.max_batch = max_batch
         self.seed(seed)
         self._waiting: list[_Request] = []

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
+from transformers import PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
 
 from agentworld_dag.config import Model
 from agentworld_dag.stage import Stage, run_stage
@@ -35,7 +35,7 @@ def work(stage: Stage) -> dict[str, Any]:
     return {"parameters": sum(p.numel() for p in model.parameters()), "vocabulary": len(tokenizer)}
 
 
-def random_model(size: Model, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
+def random_model(size: Model, tokenizer: Any, seed: int) -> PreTrainedModel:
     """A seeded Qwen3 of the given size for the tokenizer's vocabulary."""
     torch.manual_seed(seed)
     config = Qwen3Config(

@@ -80,7 +80,7 @@ class ChatEncoder:
     """Token ids of chat messages under the training template, for any Qwen3 tokenizer."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.tokenizer = tokenizer
+        self.tokenizer: Any = tokenizer  # its annotations are unions that no call narrows
         self._template = training_template(tokenizer)
 
     def text(self, messages: Sequence[dict[str, Any]], **options: Any) -> str:

@@ -91,7 +91,7 @@ def reward_function(tokenizer: PreTrainedTokenizerBase, settings: WorldModelRl) 
         observation: list[str],
         **_: Any,
     ) -> list[float]:
-        texts = [tokenizer.decode(ids).removesuffix(tokenizer.eos_token) for ids in completion_ids]
+        texts = [str(tokenizer.decode(ids)).removesuffix(str(tokenizer.eos_token)) for ids in completion_ids]
         truths = [Truth(*facts) for facts in zip(state_before, action, state_patch, observation, strict=True)]
         return hybrid_rewards(texts, truths, settings.rubric_weight, judge)
 

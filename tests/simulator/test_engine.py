@@ -1,5 +1,6 @@
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +23,8 @@ def prompts(engine: Engine) -> list[list[int]]:
 def test_greedy_answers_are_those_of_the_library(engine: Engine) -> None:
     answers = engine.generate_batch(prompts(engine), max_new_tokens=6, temperature=0.0)
     for prompt, answer in zip(prompts(engine), answers, strict=True):
-        whole = engine.model.generate(
+        model: Any = engine.model
+        whole = model.generate(
             torch.tensor([prompt]),
             attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
             max_new_tokens=6,

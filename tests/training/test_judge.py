@@ -24,7 +24,7 @@ def endpoint():
             self.end_headers()
             self.wfile.write(json.dumps({"choices": [{"message": {"content": content}}]}).encode())
 
-        def log_message(self, *_: object) -> None: ...
+        def log_message(self, format: str, *args: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
