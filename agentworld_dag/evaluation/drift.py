@@ -23,6 +23,16 @@ from agentworld_dag.trajectories.patch import parse_state
 from agentworld_dag.trajectories.schema import SystemPrompt, Trajectory
 
 MODES: tuple[Mode, ...] = ("ledger", "history")
+SCHEMA = {
+    "mode": pl.String,
+    "regime": pl.String,
+    "trajectory_id": pl.String,
+    "turn_index": pl.Int64,
+    "exact": pl.Boolean,
+    "state_exact": pl.Boolean,
+    "failed": pl.Boolean,
+}
+"""`state_exact` is null where the truth is the context: nothing believed is carried on."""
 
 
 def measure_drift(stage: Stage, episodes: list[Trajectory]) -> dict[str, float]:
@@ -32,7 +42,7 @@ def measure_drift(stage: Stage, episodes: list[Trajectory]) -> dict[str, float]:
     for mode in MODES:
         rows += _teacher_forced(stage, engine, encoder, episodes, mode)
         rows += _free_running(stage, engine, encoder, episodes, mode)
-    drift = pl.DataFrame(rows)
+    drift = pl.DataFrame(rows, schema=SCHEMA)
     drift.write_parquet(stage.out / "drift.parquet")
     free = [row for row in rows if row["regime"] == "free_running"]
     write_then_read(free, episodes).write_parquet(stage.out / "write_then_read.parquet")

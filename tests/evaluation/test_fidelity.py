@@ -3,7 +3,7 @@ from pathlib import Path
 
 import polars as pl
 
-from agentworld_dag.evaluation.drift import reads_after_writes
+from agentworld_dag.evaluation.drift import measure_drift, reads_after_writes
 from agentworld_dag.evaluation.fidelity import command_name, work
 from agentworld_dag.trajectories.schema import Turn
 from tests.small_loop import base, make_trajectory, splits, stage
@@ -25,6 +25,14 @@ def test_every_checkpoint_answers_the_same_turns(stage, base: Path, splits: Path
     assert set(drift["regime"]) == {"teacher_forced", "free_running"}
     assert drift.group_by("mode", "regime").len()["len"].to_list() == [6] * 4
     assert (running.out / "write_then_read.parquet").is_file()
+
+
+def test_drift_is_measured_over_more_turns_than_a_frame_guesses_its_types_from(stage, base: Path, splits: Path) -> None:
+    running = stage("drift", {"world_model_rl": base})
+    means = measure_drift(running, [make_trajectory(i) for i in range(40)])
+    assert set(means) == {f"{m}_{r}" for m in ("ledger", "history") for r in ("teacher_forced", "free_running")}
+    drift = pl.read_parquet(running.out / "drift.parquet")
+    assert drift.filter(pl.col("regime") == "teacher_forced")["state_exact"].null_count() == 240
 
 
 def test_a_read_is_matched_with_the_last_change_of_that_file() -> None:
