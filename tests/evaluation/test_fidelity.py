@@ -6,7 +6,7 @@ import polars as pl
 from agentworld_dag.evaluation.drift import measure_drift, reads_after_writes
 from agentworld_dag.evaluation.fidelity import command_name, work
 from agentworld_dag.trajectories.schema import Turn
-from tests.small_loop import base, make_trajectory, splits, stage
+from tests.small_loop import base, make_trajectory, small_preset, splits, stage
 
 __all__ = ["base", "splits", "stage"]
 
@@ -28,7 +28,8 @@ def test_every_checkpoint_answers_the_same_turns(stage, base: Path, splits: Path
 
 
 def test_drift_is_measured_over_more_turns_than_a_frame_guesses_its_types_from(stage, base: Path, splits: Path) -> None:
-    running = stage("drift", {"world_model_rl": base})
+    brief = small_preset().simulator.model_copy(update={"max_new_tokens": 2})
+    running = stage("drift", {"world_model_rl": base}, simulator=brief)
     means = measure_drift(running, [make_trajectory(i) for i in range(40)])
     assert set(means) == {f"{m}_{r}" for m in ("ledger", "history") for r in ("teacher_forced", "free_running")}
     drift = pl.read_parquet(running.out / "drift.parquet")
