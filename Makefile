@@ -24,7 +24,7 @@ test: setup
 check: setup          ## lint, format, types, definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/dg check defs
 
 ui: setup             ## Dagster and MLflow on loopback, over the data of AGENTWORLD_HOME
