@@ -1,8 +1,6 @@
 """Optimizers for the Trainer: AdamW, or Muon for the hidden matrices.
 
-Muon learns the tiny world model in about half the tokens AdamW needs (see
-`docs/results.md`). It takes matrices only, so embeddings and norms stay with
-AdamW; the pair must look like one optimizer to the Trainer, which saves,
+Muon takes matrices only, so embeddings and norms stay with AdamW; the pair must look like one optimizer to the Trainer, which saves,
 loads and schedules it.
 """
 
