@@ -1,7 +1,8 @@
 """Optimizers for the Trainer: AdamW, or Muon for the hidden matrices.
 
-Muon takes matrices only, so embeddings and norms stay with AdamW; the pair must look like one optimizer to the Trainer, which saves,
-loads and schedules it.
+Muon takes matrices only, so embeddings and norms stay with AdamW; the pair
+must look like one optimizer to the Trainer, which saves, loads and schedules
+it.
 """
 
 from typing import Any, Literal
