@@ -5,9 +5,10 @@
 
 All arms meet the same tasks, sampled and greedily; in the real shell the arms
 that others are compared with also sample at the control temperatures, to tell
-training from mere sharpening. Every action sequence from the simulator is replayed in the real
-shell. A dead environment is a failed rollout and counts as a failure. Writes
-one row per rollout; intervals and comparisons are `transfer`'s business.
+training from mere sharpening. Every action sequence from the simulator is
+replayed in the real shell. A dead environment is a failed rollout and counts as
+a failure. Writes one row per rollout; intervals and comparisons are
+`transfer`'s business.
 """
 
 import asyncio

@@ -6,7 +6,8 @@
 The reasoning quotes the facts the action refers to and patches the state, the
 answer is the true observation, all from the record, so a trace is right by
 construction; the paper samples traces from a teacher and keeps the best of
-three. Most samples show the state ledger, a share shows plain history, so that one model runs in both modes.
+three. Most samples show the state ledger, a share shows plain history, so that
+one model runs in both modes.
 
 The first samples rehearse: in place of the patch they write the whole next
 state. That is nearly all copying, which a small model has to learn before it

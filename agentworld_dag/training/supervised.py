@@ -80,8 +80,8 @@ def train(
 def long_samples_apart(samples: list[Sample], batch: int, seed: int) -> list[Sample]:
     """The samples in nearly their order, with the long ones in batches of their own.
 
-    One long sample pads a whole batch. Batches of one length throughout would pad still less, and teach less: length
-    tells the command.
+    One long sample pads a whole batch. Batches of one length throughout would pad still less, but length tells the
+    command, and a step should see many.
     """
     draw, ordered = random.Random(seed), []
     long_tokens = LONG_SHARE * _mean_tokens(samples)
