@@ -23,8 +23,8 @@ SFT = Recipe("agentworld_dag.training.sft", ("model", "sft"))
 RL = Recipe("agentworld_dag.training.world_model_rl", ("model", "world_model_rl"))
 SIMULATOR = Recipe("agentworld_dag.simulator.bundle", ("model", "simulator"))
 
-COLLAPSED_SHARE = 0.5
-"""A policy whose last rewards fall below this share of its first is called collapsed; less is within the noise."""
+COLLAPSED_SHARE = 0.9
+"""A policy whose last reward falls below this share of its first is called collapsed."""
 
 
 @world_model_asset(deps=[trajectory_splits], kinds={"pytorch"}, code_version=BASE.code_version)
