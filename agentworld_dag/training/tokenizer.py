@@ -17,7 +17,18 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from trl.chat_template_utils import get_training_chat_template
 
 CONTROL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
-MARKUP_TOKENS = ("<think>", "</think>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>")
+NO_THOUGHT = "<think>\n\n</think>\n\n"
+"""What the template puts before an answer without reasoning. One token, so that the answer is cut into the same ids
+after a prompt that ends here as inside a conversation."""
+MARKUP_TOKENS = (
+    NO_THOUGHT,
+    "<think>",
+    "</think>",
+    "<tool_call>",
+    "</tool_call>",
+    "<tool_response>",
+    "</tool_response>",
+)
 WORD_OR_NOT = r"[A-Za-z0-9]+|[^A-Za-z0-9]+"
 
 
