@@ -120,6 +120,7 @@ class Simulator(Section):
 
 
 class AgentRl(Section):
+    optimizer: Literal["muon", "adamw"]
     learning_rate: Rate
     steps: Count
     tasks_per_step: Count

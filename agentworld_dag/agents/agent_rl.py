@@ -106,7 +106,7 @@ def _trainer(
         reward_funcs=goal,
         environment_factory=new_tool,
         train_dataset=Dataset.from_list(task_rows(agent.rl, stage.seed)),
-        optimizers=(build_optimizer(model, "adamw", agent.rl.learning_rate), None),
+        optimizers=(build_optimizer(model, agent.rl.optimizer, agent.rl.learning_rate), None),
         callbacks=[*stop, MarkComplete(), ReportProgress(stage)],
     )
     trainer.remove_callback(PrinterCallback)  # ReportProgress speaks for the Trainer

@@ -9,6 +9,7 @@ the last observation.
 """
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,7 @@ def predict_greedily(simulator: Simulator, places: list[Place]) -> list[str | No
 
 
 def write_simulator(stage: Stage, checkpoint: Path, system: SystemPrompt) -> None:
-    """Write the manifest into the stage's folder. The checkpoint is named, not copied."""
+    """Write the manifest into the stage's folder. The checkpoint is named, not copied: a lake may be moved whole."""
     chosen = stage.preset.simulator
     settings = Settings(
         mode=chosen.mode,
@@ -78,7 +79,7 @@ def write_simulator(stage: Stage, checkpoint: Path, system: SystemPrompt) -> Non
         system=SystemPrompt(system.task_description, system.action_space),
         first_observation=FIRST_OBSERVATION,
     )
-    manifest = {"checkpoint": str(checkpoint.resolve()), "settings": asdict(settings)}
+    manifest = {"checkpoint": os.path.relpath(checkpoint, stage.out), "settings": asdict(settings)}
     (stage.out / MANIFEST).write_text(json.dumps(manifest, indent=2))
 
 
@@ -87,7 +88,7 @@ def load_simulator(folder: Path, seed: int) -> Simulator:
     if not (folder / MANIFEST).is_file():
         raise SimulatorError(f"{folder} holds no {MANIFEST}; materialise the asset `simulator` first")
     manifest = json.loads((folder / MANIFEST).read_text())
-    engine, encoder = load_engine(Path(manifest["checkpoint"]), seed)
+    engine, encoder = load_engine(folder / manifest["checkpoint"], seed)
     settings = manifest["settings"]
     return Simulator(engine, encoder, Settings(**{**settings, "system": SystemPrompt(**settings["system"])}))
 

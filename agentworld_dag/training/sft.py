@@ -11,7 +11,7 @@ one model runs in both modes.
 
 The first samples rehearse: in place of the patch they write the whole next
 state. That is nearly all copying, which a small model has to learn before it
-can look anything up.
+can look anything up; the learning rate starts to decay after it.
 """
 
 import random
@@ -43,7 +43,7 @@ def work(stage: Stage) -> dict[str, Any]:
         *fill(iter(rehearsal), round(tokens * preset.sft.rehearsal_share)),
         *fill(cycle(patches), round(tokens * (1 - preset.sft.rehearsal_share))),
     ]
-    return train(stage, preset.sft, model, tokenizer, samples, in_order=True)
+    return train(stage, preset.sft, model, tokenizer, samples, curriculum_share=preset.sft.rehearsal_share)
 
 
 def places(trajectories: list[Trajectory], history_share: float, seed: int) -> list[Place]:

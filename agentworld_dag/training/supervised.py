@@ -3,6 +3,7 @@
 Samples arrive tokenised and labelled (-100 outside the loss), so masks come
 from the schema and the chat template, never from text. No warm-up, linear
 decay, no weight decay, no dropout; the loss is the mean over labelled tokens.
+A curriculum keeps its order, and its first part the full learning rate.
 """
 
 import random
@@ -49,22 +50,22 @@ def train(
     tokenizer: PreTrainedTokenizerBase,
     samples: list[Sample],
     packed_tokens: int | None = None,
-    in_order: bool = False,
+    curriculum_share: float | None = None,
 ) -> dict[str, Any]:
     """Train to `settings.steps`, resuming from the last complete checkpoint; saves `checkpoint/`, returns metrics.
 
-    With `packed_tokens` samples are cut and joined into rows of that many tokens; with `in_order` they are taken as
-    they come, for a curriculum.
+    With `packed_tokens` samples are cut and joined into rows of that many tokens. With `curriculum_share` they are
+    taken as they come, and the learning rate stays constant for that share of the steps before it decays.
     """
     if not samples:
         raise TrainError("no training samples; the split this stage reads is empty, collect more episodes")
     set_seed(stage.seed)
     batch = max(1, round(settings.tokens_per_step / (packed_tokens or _mean_tokens(samples))))
-    if in_order:
+    if curriculum_share is not None:
         samples = long_samples_apart(samples, batch, stage.seed)
     trainer = SFTTrainer(
         model=model,
-        args=_arguments(stage, settings, batch, packed_tokens, in_order),
+        args=_arguments(stage, settings, batch, packed_tokens, curriculum_share),
         train_dataset=Dataset.from_list([vars(sample) for sample in samples]),
         processing_class=tokenizer,
         optimizers=(build_optimizer(model, settings.optimizer, settings.learning_rate), None),
@@ -95,17 +96,23 @@ def long_samples_apart(samples: list[Sample], batch: int, seed: int) -> list[Sam
     return ordered
 
 
-def _arguments(stage: Stage, settings: Supervised, batch: int, packed_tokens: int | None, in_order: bool) -> SFTConfig:
+def _arguments(
+    stage: Stage, settings: Supervised, batch: int, packed_tokens: int | None, curriculum_share: float | None
+) -> SFTConfig:
     return SFTConfig(
         output_dir=str(stage.out / "trainer"),
         max_steps=settings.steps,
         per_device_train_batch_size=batch,
         learning_rate=settings.learning_rate,
-        lr_scheduler_type="linear",
+        lr_scheduler_type="warmup_stable_decay",
+        lr_scheduler_kwargs={
+            "num_decay_steps": round(settings.steps * (1 - (curriculum_share or 0.0))),
+            "decay_type": "linear",
+        },
         packing=packed_tokens is not None,
         packing_strategy="wrapped",
         max_length=packed_tokens,
-        train_sampling_strategy=_sampling(packed_tokens, in_order),
+        train_sampling_strategy=_sampling(packed_tokens, curriculum_share),
         activation_checkpointing=False,
         use_cpu=not torch.cuda.is_available(),
         bf16=True,
@@ -120,8 +127,8 @@ def _arguments(stage: Stage, settings: Supervised, batch: int, packed_tokens: in
     )
 
 
-def _sampling(packed_tokens: int | None, in_order: bool) -> str:
-    if in_order:
+def _sampling(packed_tokens: int | None, curriculum_share: float | None) -> str:
+    if curriculum_share is not None:
         return "sequential"
     # Rows of one length waste no padding; packed rows have one length already.
     return "random" if packed_tokens else "group_by_length"
