@@ -77,6 +77,8 @@ class Supervised(Section):
     learning_rate: Rate
     steps: Count
     tokens_per_step: Count
+    passes_per_step: Count
+    """Forward and backward passes whose gradients add up to one step."""
     save_every_steps: Count
 
 

@@ -26,6 +26,9 @@ QUIET = {
 }
 """Libraries leave the terminal to the stages' own lines; a variable that is set already wins."""
 
+KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_": "4000000000"}
+"""glibc would give freed tensors back to the kernel and ask for them again at every training step."""
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -58,7 +61,7 @@ class LocalJobs(dg.ConfigurableResource):
         threads = str(preset.load().threads)
         with tempfile.TemporaryDirectory() as folder:
             error_file = Path(folder) / "error"
-            environment = {name: os.environ.get(name, value) for name, value in QUIET.items()} | {
+            environment = {name: os.environ.get(name, value) for name, value in (QUIET | KEEP_MEMORY).items()} | {
                 URI: self.tracking_uri,
                 "OMP_NUM_THREADS": threads,
                 "MKL_NUM_THREADS": threads,

@@ -60,12 +60,13 @@ def train(
     if not samples:
         raise TrainError("no training samples; the split this stage reads is empty, collect more episodes")
     set_seed(stage.seed)
-    batch = max(1, round(settings.tokens_per_step / (packed_tokens or _mean_tokens(samples))))
+    rows = settings.tokens_per_step / (packed_tokens or _mean_tokens(samples))
+    rows_per_pass = max(1, round(rows / settings.passes_per_step))
     if curriculum_share is not None:
-        samples = long_samples_apart(samples, batch, stage.seed)
+        samples = long_samples_apart(samples, rows_per_pass * settings.passes_per_step, stage.seed)
     trainer = SFTTrainer(
         model=model,
-        args=_arguments(stage, settings, batch, packed_tokens, curriculum_share),
+        args=_arguments(stage, settings, rows_per_pass, packed_tokens, curriculum_share),
         train_dataset=Dataset.from_list([vars(sample) for sample in samples]),
         processing_class=tokenizer,
         optimizers=(build_optimizer(model, settings.optimizer, settings.learning_rate), None),
@@ -79,10 +80,10 @@ def train(
 
 
 def long_samples_apart(samples: list[Sample], batch: int, seed: int) -> list[Sample]:
-    """The samples in nearly their order, with the long ones in batches of their own.
+    """The samples in nearly their order, with the long ones in batches of their own, and every batch sorted by length.
 
     One long sample pads a whole batch. Batches of one length throughout would pad still less, but length tells the
-    command, and a step should see many.
+    command, and a step should see many: only its passes get rows of nearly one length.
     """
     draw, ordered = random.Random(seed), []
     long_tokens = LONG_SHARE * _mean_tokens(samples)
@@ -92,17 +93,18 @@ def long_samples_apart(samples: list[Sample], batch: int, seed: int) -> list[Sam
         batches = [window[i : i + batch] for i in range(0, len(window), batch)]
         full, rest = batches[: len(window) // batch], batches[len(window) // batch :]
         draw.shuffle(full)
-        ordered += [sample for some in (*full, *rest) for sample in some]
+        ordered += [sample for some in (*full, *rest) for sample in sorted(some, key=lambda s: len(s.input_ids))]
     return ordered
 
 
 def _arguments(
-    stage: Stage, settings: Supervised, batch: int, packed_tokens: int | None, curriculum_share: float | None
+    stage: Stage, settings: Supervised, rows_per_pass: int, packed_tokens: int | None, curriculum_share: float | None
 ) -> SFTConfig:
     return SFTConfig(
         output_dir=str(stage.out / "trainer"),
         max_steps=settings.steps,
-        per_device_train_batch_size=batch,
+        per_device_train_batch_size=rows_per_pass,
+        gradient_accumulation_steps=settings.passes_per_step,
         learning_rate=settings.learning_rate,
         lr_scheduler_type="warmup_stable_decay",
         lr_scheduler_kwargs={

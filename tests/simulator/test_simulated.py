@@ -1,6 +1,8 @@
 """The simulated environment over a scripted engine, and the bundle over a real tiny model."""
 
 import asyncio
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,17 @@ def test_a_bundle_loads_what_it_wrote_and_gates_on_validation_turns(stage, base:
     loaded = bundle.load_simulator(running.out, seed=0)
     assert loaded.settings.system.task_description == "You are a terminal."
     assert loaded.environment().name == "simulator-ledger"
+
+
+def test_a_bundle_survives_the_move_of_the_whole_lake(stage, base: Path, splits: Path, tmp_path: Path) -> None:
+    running = stage("simulator", {"world_model_rl": base, "trajectory_splits": splits})
+    bundle.work(running)
+    common = Path(os.path.commonpath([running.out, base]))
+    moved = tmp_path / "elsewhere"
+    for folder in (base, running.out):
+        shutil.copytree(folder, moved / folder.relative_to(common))
+    loaded = bundle.load_simulator(moved / running.out.relative_to(common), seed=0)
+    assert Path(loaded.engine.tokenizer.name_or_path).is_relative_to(moved)
 
 
 def test_a_folder_without_a_manifest_is_one_clear_error(tmp_path: Path) -> None:
