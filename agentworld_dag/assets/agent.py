@@ -29,6 +29,7 @@ PRACTICE_SECTIONS = ("model", "agent.rl", "agent.max_turns", "agent.max_new_toke
 DEMONSTRATIONS = Recipe(
     "agentworld_dag.agents.demonstrations",
     ("agent.demonstrations", "agent.demonstration_noise", "agent.max_turns", "collection"),
+    tracked=False,
 )
 
 

@@ -13,9 +13,9 @@ from agentworld_dag.resources.preset import RunPreset
 
 data_asset = partial(dg.asset, group_name="data", partitions_def=rounds, op_tags={"dagster/priority": "9"})
 
-COLLECTION = Recipe("agentworld_dag.trajectories.collect", ("collection",), seeded=False)
-CLEANING = Recipe("agentworld_dag.trajectories.clean", (), seeded=False)
-SPLITTING = Recipe("agentworld_dag.trajectories.splits", ("splits", "collection"), seeded=False)
+COLLECTION = Recipe("agentworld_dag.trajectories.collect", ("collection",), seeded=False, tracked=False)
+CLEANING = Recipe("agentworld_dag.trajectories.clean", (), seeded=False, tracked=False)
+SPLITTING = Recipe("agentworld_dag.trajectories.splits", ("splits", "collection"), seeded=False, tracked=False)
 
 BACKENDS = ("bwrap", "landlock")
 

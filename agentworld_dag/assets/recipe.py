@@ -39,6 +39,8 @@ class Recipe:
     options: Mapping[str, str] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
     """Upstream asset -> the input name under which the script knows it, where they differ."""
+    tracked: bool = True
+    """Whether it is a run in MLflow: models and measurements are, data is described in Dagster alone."""
 
     @property
     def code_version(self) -> str:
@@ -78,7 +80,7 @@ def make(context: dg.AssetExecutionContext, recipe: Recipe, preset: RunPreset, l
         else:
             inputs = {recipe.renamed.get(name, name): path for name, path in upstream.items()}
             seed = preset.seed if recipe.seeded else UNSEEDED
-            jobs.run(context, Launch(recipe.module, folder, inputs, recipe.options, seed), preset)
+            jobs.run(context, Launch(recipe.module, folder, inputs, recipe.options, seed, recipe.tracked), preset)
         return Artifact(folder, read_result(folder), reused, preset.seed if recipe.seeded else None)
 
 
