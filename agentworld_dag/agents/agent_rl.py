@@ -177,7 +177,7 @@ def _arguments(stage: Stage) -> GRPOConfig:
         chat_template_kwargs={"enable_thinking": False},
         temperature=settings.temperature,
         learning_rate=settings.learning_rate,
-        lr_scheduler_type="constant",
+        lr_scheduler_type="linear",
         beta=0.0,
         shuffle_dataset=False,
         remove_unused_columns=False,
