@@ -19,6 +19,9 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(gt=0.0)]
 Temperature = Annotated[float, Field(gt=0.0, le=2.0)]
 
+SHOWN_CHARS = 60
+"""Of a value that is refused."""
+
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -176,5 +179,16 @@ def load_preset(path: Path) -> Preset:
         )
     try:
         return Preset.model_validate(yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise ConfigError(f"preset {path} is not usable: {error}") from error
+    except ValidationError as error:
+        raise ConfigError(f"preset {path} is not usable: {_faults(error)}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"preset {path} is not usable: not YAML, {' '.join(str(error).split())}") from error
+
+
+def _faults(error: ValidationError) -> str:
+    """Every fault on one line: the field, what was expected, what was found."""
+    found = [
+        (".".join(map(str, fault["loc"])) or "the file", fault["msg"], str(fault["input"])[:SHOWN_CHARS])
+        for fault in error.errors()
+    ]
+    return "; ".join(f"{field}: {message}, found {value!r}" for field, message, value in found)
