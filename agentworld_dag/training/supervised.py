@@ -114,7 +114,8 @@ def _arguments(
         packing=packed_tokens is not None,
         packing_strategy="wrapped",
         max_length=packed_tokens,
-        train_sampling_strategy=_sampling(packed_tokens, curriculum_share),
+        # Not by length: that order is drawn from a generator no checkpoint holds, and a resumed run would see another.
+        train_sampling_strategy="random" if curriculum_share is None else "sequential",
         activation_checkpointing=False,
         use_cpu=not torch.cuda.is_available(),
         bf16=True,
@@ -127,13 +128,6 @@ def _arguments(
         disable_tqdm=True,
         loss_type="nll",
     )
-
-
-def _sampling(packed_tokens: int | None, curriculum_share: float | None) -> str:
-    if curriculum_share is not None:
-        return "sequential"
-    # Rows of one length waste no padding; packed rows have one length already.
-    return "random" if packed_tokens else "group_by_length"
 
 
 def _mean_tokens(samples: list[Sample]) -> float:

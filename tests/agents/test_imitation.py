@@ -6,6 +6,8 @@ from agentworld_dag.agents.encoder import AgentEncoder
 from agentworld_dag.stage import Stage
 from agentworld_dag.training.checkpoints import COMPLETE
 from agentworld_dag.trajectories.parquet import read_trajectories, write_trajectories
+from tests.agents.conftest import small_agent
+from tests.small_loop import new_stage
 
 
 def weights(out: Path) -> bytes:
@@ -39,3 +41,17 @@ def test_a_killed_imitation_ends_with_the_weights_of_an_uninterrupted_one(
     shutil.rmtree(killed.out / "checkpoint")
     (killed.out / "trainer" / "checkpoint-4" / COMPLETE).unlink()
     assert weights(run(agent_stage, "killed", base, demonstrated).out) == weights(whole.out)
+
+
+def test_a_kill_in_a_later_epoch_changes_no_weight_either(base: Path, demonstrated: Path, tmp_path: Path) -> None:
+    settings = small_agent().imitation.model_copy(update={"steps": 11, "save_every_steps": 8, "tokens_per_step": 64})
+    inputs = {"start": base, "agent_demonstrations": demonstrated}
+    outs = []
+    for name in ("whole", "killed", "killed"):
+        out = tmp_path / name
+        if out.is_dir():
+            shutil.rmtree(out / "checkpoint")
+            (out / "trainer" / "checkpoint-11" / COMPLETE).unlink()
+        imitation.work(new_stage(out, inputs, agent=small_agent(imitation=settings)))
+        outs.append(out)
+    assert weights(outs[0]) == weights(outs[2])
