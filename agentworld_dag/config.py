@@ -7,10 +7,10 @@ environment.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agentworld_dag.errors import ConfigError
 
@@ -97,22 +97,34 @@ class WorldModelSft(Supervised):
     """Share of samples, the first ones, whose trace is the whole next state instead of its patch."""
 
 
-class WorldModelRl(Section):
-    """GSPO on the world model, one turn per trajectory (paper section 3.4)."""
+class GroupRl(Section):
+    """RL whose baseline is the mean of a group: GSPO of the world model, GRPO of the agent."""
 
     optimizer: Literal["muon", "adamw"]
     learning_rate: Rate
     steps: Count
-    prompts_per_step: Count
     group_size: Annotated[int, Field(ge=2)]
+    passes_per_step: Count
+    """Forward and backward passes over a step's rows; their number must divide the number of rows."""
     temperature: Temperature
+    save_every_steps: Count
+
+
+class WorldModelRl(GroupRl):
+    """One turn per trajectory (paper section 3.4)."""
+
+    prompts_per_step: Count
     max_new_tokens: Count
     rubric_weight: Share
     """Weight of the rubric; the rule gets the rest. Paper: 9:1."""
     judge_url: str | None
     """An OpenAI-compatible endpoint; null means the embedded reference-grounded rule judge."""
     judge_model: str | None
-    save_every_steps: Count
+
+    @model_validator(mode="after")
+    def _equal_passes(self) -> Self:
+        _check_passes(self, self.prompts_per_step)
+        return self
 
 
 class Simulator(Section):
@@ -124,16 +136,15 @@ class Simulator(Section):
     """Validation turns behind the check `fidelity_above_copy_baseline`."""
 
 
-class AgentRl(Section):
-    optimizer: Literal["muon", "adamw"]
-    learning_rate: Rate
-    steps: Count
+class AgentRl(GroupRl):
     tasks_per_step: Count
-    group_size: Annotated[int, Field(ge=2)]
-    temperature: Temperature
     scarce_real_steps: Count
     """Budget of real environment steps for the scarce arm."""
-    save_every_steps: Count
+
+    @model_validator(mode="after")
+    def _equal_passes(self) -> Self:
+        _check_passes(self, self.tasks_per_step)
+        return self
 
 
 class Agent(Section):
@@ -168,6 +179,12 @@ class Preset(Section):
     simulator: Simulator
     agent: Agent
     evaluation: Evaluation
+
+
+def _check_passes(settings: GroupRl, groups_per_step: int) -> None:
+    rows = groups_per_step * settings.group_size
+    if rows % settings.passes_per_step:
+        raise ValueError(f"passes_per_step {settings.passes_per_step} does not divide the {rows} rows of a step")
 
 
 def load_preset(path: Path) -> Preset:

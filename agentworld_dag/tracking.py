@@ -1,4 +1,4 @@
-"""One MLflow run per stage, fed from the stage's own `metrics.jsonl`.
+"""One MLflow run per tracked stage, fed from the stage's own `metrics.jsonl`.
 
 The file is the buffer: the tracker tails it and remembers in `mlflow.json` how
 far it got, so a killed stage or a dead server loses no metric, and a resumed

@@ -13,7 +13,14 @@ QUICK: dict[str, Any] = {
     "agent": {
         "demonstrations": 8,
         "imitation": {"steps": 4, "save_every_steps": 2, "tokens_per_step": 512},
-        "rl": {"steps": 2, "tasks_per_step": 2, "group_size": 2, "scarce_real_steps": 4, "save_every_steps": 1},
+        "rl": {
+            "steps": 2,
+            "tasks_per_step": 2,
+            "group_size": 2,
+            "passes_per_step": 1,
+            "scarce_real_steps": 4,
+            "save_every_steps": 1,
+        },
     },
     "evaluation": {"tasks": 8, "bootstrap_samples": 50},
 }

@@ -23,13 +23,13 @@ def small_preset() -> Preset:
         update={"hidden_size": 32, "layers": 2, "heads": 2, "head_size": 16, "feed_forward_size": 64, "vocab_size": 400}
     )
     steps = {"steps": 4, "save_every_steps": 2, "tokens_per_step": 256}
-    rl = {"steps": 4, "save_every_steps": 2, "prompts_per_step": 2, "group_size": 2, "max_new_tokens": 12}
+    rl = {"steps": 4, "save_every_steps": 2, "prompts_per_step": 2, "group_size": 2, "passes_per_step": 1}
     return preset.model_copy(
         update={
             "model": model,
             "cpt": preset.cpt.model_copy(update={**steps, "packed_tokens": 64}),
             "sft": preset.sft.model_copy(update=steps),
-            "world_model_rl": preset.world_model_rl.model_copy(update=rl),
+            "world_model_rl": preset.world_model_rl.model_copy(update={**rl, "max_new_tokens": 12}),
             "simulator": preset.simulator.model_copy(update={"gate_turns": 8}),
             "evaluation": preset.evaluation.model_copy(
                 update={"fidelity_turns": 6, "drift_episodes": 2, "control_temperatures": (0.5,)}

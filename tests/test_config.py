@@ -69,6 +69,12 @@ def test_a_value_out_of_bounds_names_file_and_field(changed, field, value):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("section", ["world_model_rl", "agent.rl"])
+def test_passes_that_do_not_divide_a_step_are_refused(changed, section):
+    with pytest.raises(ConfigError, match=rf"{section}: .*passes_per_step 7 does not divide the \d+ rows of a step"):
+        load_preset(changed(f"{section}.passes_per_step", 7))
+
+
 @pytest.mark.parametrize("field", ["cpt.lr", "agent.rl.beta", "seed"])
 def test_an_unknown_key_is_refused_by_name(changed, field):
     with pytest.raises(ConfigError) as caught:

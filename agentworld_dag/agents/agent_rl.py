@@ -10,7 +10,6 @@ is the goal at the end, else 0: no shaping, no KL term (paper section 6.1).
 """
 
 import asyncio
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,8 +54,6 @@ from agentworld_dag.trajectories.agent_chat import task_messages
 SIMULATED, REAL, SCARCE = "sim_rl", "real_rl", "real_rl_scarce"
 FIRST_INDEX = 1_000_000
 """Training instances below this are in the world model's data: practice meets others."""
-ROLLOUTS_PER_PASS = 8
-"""Forward and backward together: attention over more long rows falls out of a CPU's cache and takes twice as long."""
 
 
 @dataclass(frozen=True)
@@ -165,12 +162,11 @@ def _world(stage: Stage, arm: str) -> World:
 def _arguments(stage: Stage) -> GRPOConfig:
     settings = stage.preset.agent.rl
     rollouts = settings.tasks_per_step * settings.group_size
-    per_pass = math.gcd(rollouts, ROLLOUTS_PER_PASS)
     return GRPOConfig(
         output_dir=str(stage.out / "trainer"),
         max_steps=settings.steps,
-        per_device_train_batch_size=per_pass,
-        gradient_accumulation_steps=rollouts // per_pass,
+        per_device_train_batch_size=rollouts // settings.passes_per_step,
+        gradient_accumulation_steps=settings.passes_per_step,
         num_generations=settings.group_size,
         max_completion_length=stage.preset.model.max_tokens,
         max_tool_calling_iterations=stage.preset.agent.max_turns,

@@ -9,7 +9,6 @@ judge endpoint in the preset the rubric comes from the embedded
 reference-grounded rule judge.
 """
 
-import math
 import os
 import random
 from typing import Any
@@ -37,9 +36,6 @@ from agentworld_dag.trajectories import patch
 from agentworld_dag.trajectories.parquet import read_trajectories
 from agentworld_dag.trajectories.render import Template, state_before, turn_messages
 from agentworld_dag.trajectories.schema import Trajectory
-
-ROWS_PER_PASS = 32
-"""Forward and backward together: more rows fall out of a CPU's cache."""
 
 
 def work(stage: Stage) -> dict[str, Any]:
@@ -112,12 +108,11 @@ def _judge(settings: WorldModelRl) -> ChatJudge | None:
 
 def _arguments(stage: Stage, settings: WorldModelRl) -> GRPOConfig:
     rows = settings.prompts_per_step * settings.group_size
-    rows_per_pass = math.gcd(rows, ROWS_PER_PASS)
     return GRPOConfig(
         output_dir=str(stage.out / "trainer"),
         max_steps=settings.steps,
-        per_device_train_batch_size=rows_per_pass,
-        gradient_accumulation_steps=rows // rows_per_pass,
+        per_device_train_batch_size=rows // settings.passes_per_step,
+        gradient_accumulation_steps=settings.passes_per_step,
         num_generations=settings.group_size,
         max_completion_length=settings.max_new_tokens,
         temperature=settings.temperature,

@@ -22,7 +22,7 @@ def small_agent(**changes: Any) -> Agent:
     """A handful of steps, and few episodes in each."""
     agent = small_preset().agent
     imitation = {"steps": 4, "save_every_steps": 2, "tokens_per_step": 256}
-    rl = {"steps": 4, "save_every_steps": 2, "tasks_per_step": 2, "group_size": 4}
+    rl = {"steps": 4, "save_every_steps": 2, "tasks_per_step": 2, "group_size": 4, "passes_per_step": 2}
     small = {
         "demonstrations": 6,
         "max_turns": 2,
