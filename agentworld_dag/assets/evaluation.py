@@ -15,13 +15,7 @@ from agentworld_dag.assets.agent import (
 from agentworld_dag.assets.data import BACKENDS, trajectory_splits
 from agentworld_dag.assets.presentation import breakdown, materialized, number
 from agentworld_dag.assets.recipe import Recipe, make
-from agentworld_dag.assets.world_model import (
-    base_model,
-    simulator,
-    world_model_cpt,
-    world_model_rl,
-    world_model_sft,
-)
+from agentworld_dag.assets.world_model import simulator, world_model_cpt, world_model_rl, world_model_sft
 from agentworld_dag.config import Preset
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
@@ -32,7 +26,6 @@ from agentworld_dag.resources.reports import Reports
 evaluation_asset = partial(dg.asset, group_name="evaluation", partitions_def=rounds)
 
 ARMS = [agent_base, agent_sim_rl, agent_real_rl, agent_real_rl_scarce, agent_warmup, agent_scratch]
-MODELS = [base_model, world_model_cpt, world_model_sft, world_model_rl]
 FAILURE_BUDGET = 0.05
 """Largest share of rollouts that may fail for reasons other than the policy's before a measurement is not believed."""
 
@@ -47,10 +40,21 @@ POLICY_SECTIONS = (
     "evaluation",
     "collection",
 )
-FIDELITY = Recipe(
-    "agentworld_dag.evaluation.fidelity",
-    ("model", "evaluation", "collection.seed", "world_model_rl.temperature", "simulator"),
-)
+ANSWERS_SECTIONS = ("model", "evaluation", "collection.seed", "world_model_rl.temperature", "simulator")
+
+
+def answers(checkpoint: str) -> Recipe:
+    return Recipe(
+        "agentworld_dag.evaluation.answers",
+        ANSWERS_SECTIONS,
+        options={"checkpoint": checkpoint},
+        renamed={f"world_model_{checkpoint}": "world_model"},
+        tracked=False,
+    )
+
+
+CPT_ANSWERS, SFT_ANSWERS, RL_ANSWERS = answers("cpt"), answers("sft"), answers("rl")
+FIDELITY = Recipe("agentworld_dag.evaluation.fidelity", ANSWERS_SECTIONS)
 REAL = Recipe("agentworld_dag.evaluation.policy", POLICY_SECTIONS, options={"environment": "real"})
 SIMULATED = Recipe("agentworld_dag.evaluation.policy", POLICY_SECTIONS, options={"environment": "sim"})
 TRANSFER = Recipe("agentworld_dag.evaluation.transfer", ("simulator", "splits", "evaluation"))
@@ -62,7 +66,46 @@ refresh_when_inputs_change = (
 
 
 @evaluation_asset(
-    deps=[*MODELS, trajectory_splits],
+    deps=[world_model_cpt, trajectory_splits],
+    kinds={"pytorch"},
+    code_version=CPT_ANSWERS.code_version,
+    op_tags={"dagster/priority": "1"},
+)
+def cpt_answers(
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+) -> dg.MaterializeResult:
+    """What the model answers after CPT on held-out turns, greedy and sampled, row by row."""
+    return materialized(make(context, CPT_ANSWERS, preset, lake, jobs))
+
+
+@evaluation_asset(
+    deps=[world_model_sft, trajectory_splits],
+    kinds={"pytorch"},
+    code_version=SFT_ANSWERS.code_version,
+    op_tags={"dagster/priority": "1"},
+)
+def sft_answers(
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+) -> dg.MaterializeResult:
+    """What the model answers after SFT on the same turns, with the ledger and with plain history."""
+    return materialized(make(context, SFT_ANSWERS, preset, lake, jobs))
+
+
+@evaluation_asset(
+    deps=[world_model_rl, trajectory_splits],
+    kinds={"pytorch"},
+    code_version=RL_ANSWERS.code_version,
+    op_tags={"dagster/priority": "1"},
+)
+def rl_answers(
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+) -> dg.MaterializeResult:
+    """What the model answers after RL on the same turns, with the ledger and with plain history."""
+    return materialized(make(context, RL_ANSWERS, preset, lake, jobs))
+
+
+@evaluation_asset(
+    deps=[cpt_answers, sft_answers, rl_answers, world_model_rl, trajectory_splits],
     kinds={"pytorch", "polars"},
     code_version=FIDELITY.code_version,
     op_tags={"dagster/priority": "1"},

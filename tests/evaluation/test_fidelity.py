@@ -2,29 +2,47 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+import pytest
 
+from agentworld_dag.evaluation import answers, fidelity
 from agentworld_dag.evaluation.drift import measure_drift, reads_after_writes
-from agentworld_dag.evaluation.fidelity import command_name, work
+from agentworld_dag.evaluation.measurements import CHECKPOINTS
 from agentworld_dag.trajectories.schema import Turn
 from tests.small_loop import base, make_trajectory, small_preset, splits, stage
 
 __all__ = ["base", "splits", "stage"]
 
 
-def test_every_checkpoint_answers_the_same_turns(stage, base: Path, splits: Path) -> None:
-    models = {f"world_model_{name}": base for name in ("cpt", "sft", "rl")}
-    running = stage("fidelity", {**models, "trajectory_splits": splits})
-    metrics = work(running)
-    samples = pl.read_parquet(running.out / "samples.parquet")
-    asked = samples.group_by("checkpoint", "mode", "decoding").agg(pl.struct("trajectory_id", "turn_index").sort())
-    assert set(map(len, asked["trajectory_id"])) == {metrics["turns"]}
-    assert {tuple(map(tuple, map(dict.values, places))) for places in asked["trajectory_id"]}.__len__() == 1
-    assert {"greedy", "sampled", "sampled@0.5"} <= set(samples["decoding"])
+@pytest.fixture
+def report(stage, base: Path, splits: Path) -> Path:
+    """A fidelity report in which one and the same model stands for all three checkpoints."""
+    inputs = {"world_model_rl": base, "trajectory_splits": splits}
+    for checkpoint in CHECKPOINTS:
+        answering = stage(f"{checkpoint}_answers", {"world_model": base, "trajectory_splits": splits})
+        answering.options["checkpoint"] = checkpoint
+        answers.work(answering)
+        inputs[f"{checkpoint}_answers"] = answering.out
+    running = stage("fidelity", inputs)
+    assert fidelity.work(running)["turns"] == 6
+    return running.out
+
+
+def test_every_checkpoint_and_the_baseline_answer_the_same_turns(report: Path) -> None:
+    samples = pl.read_parquet(report / "samples.parquet")
+    assert set(samples["checkpoint"]) == {"copy", *CHECKPOINTS}
+    places = {
+        tuple(sorted(zip(asked["trajectory_id"], asked["turn_index"], strict=True)))
+        for _, asked in samples.group_by("checkpoint", "mode", "decoding")
+    }
+    assert len(places) == 1
     assert samples.filter(pl.col("failed"))["exact"].sum() == 0
-    drift = pl.read_parquet(running.out / "drift.parquet")
+
+
+def test_drift_is_measured_in_both_regimes_of_both_modes(report: Path) -> None:
+    drift = pl.read_parquet(report / "drift.parquet")
     assert set(drift["regime"]) == {"teacher_forced", "free_running"}
     assert drift.group_by("mode", "regime").len()["len"].to_list() == [6] * 4
-    assert (running.out / "write_then_read.parquet").is_file()
+    assert (report / "write_then_read.parquet").is_file()
 
 
 def test_drift_is_measured_over_more_turns_than_a_frame_guesses_its_types_from(stage, base: Path, splits: Path) -> None:
@@ -49,12 +67,3 @@ def test_a_read_in_a_folder_means_the_file_there() -> None:
     start = make_trajectory(0)
     episode = replace(start, turns=turns, system=replace(start.system, initial_state="cwd=~\ndocs/=\nmemo=cat"))
     assert reads_after_writes(episode) == [(2, 1)]
-
-
-def test_a_command_is_named_with_its_redirection() -> None:
-    assert [command_name(a) for a in ("cat a", "echo x > a", "echo x >> a", "")] == [
-        "cat",
-        "echo >",
-        "echo >>",
-        "(empty)",
-    ]
