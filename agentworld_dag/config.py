@@ -82,6 +82,8 @@ class Supervised(Section):
     tokens_per_step: Count
     passes_per_step: Count
     """Forward and backward passes whose gradients add up to one step."""
+    threads: Count
+    """Intra-op threads of this stage, in place of the preset's: the graph has stages beside which a core is idle."""
     save_every_steps: Count
 
 
@@ -169,7 +171,7 @@ class Evaluation(Section):
 class Preset(Section):
     name: str
     threads: Count
-    """Intra-op threads of each training process."""
+    """Intra-op threads of each process that does not set its own."""
     collection: Collection
     splits: Splits
     model: Model

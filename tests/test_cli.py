@@ -38,7 +38,7 @@ def test_unknown_preset(home, caplog):
 
 def test_invalid_preset_names_the_field(home, caplog, tmp_path):
     text = (cli.preflight.preset_path("tiny")).read_text()
-    (tmp_path / "bad.yaml").write_text(text.replace("threads: 1", "threads: 0"))
+    (tmp_path / "bad.yaml").write_text(text.replace("\nthreads: 1", "\nthreads: 0"))
     assert cli.main(["run", "--preset", str(tmp_path / "bad.yaml")]) == 1
     assert "threads" in caplog.text
 

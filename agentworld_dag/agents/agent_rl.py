@@ -37,7 +37,7 @@ from agentworld_dag.agents.trainer import AgentTrainer
 from agentworld_dag.config import AgentRl
 from agentworld_dag.environments.protocol import Environment
 from agentworld_dag.environments.tasks import KINDS, make_task, seed_of
-from agentworld_dag.environments.terminal import RealTerminal
+from agentworld_dag.environments.terminal import real_terminal
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.simulator.bundle import load_simulator
 from agentworld_dag.stage import Stage, run_stage
@@ -154,9 +154,7 @@ def _world(stage: Stage, arm: str) -> World:
     if arm == SIMULATED:
         simulator = load_simulator(stage.inputs["simulator"], stage.seed)
         return World(simulator.environment, simulator.engine.seed, real=False)
-    limits = stage.preset.collection
-    real = partial(RealTerminal, limits.action_timeout_s, limits.max_observation_chars)
-    return World(real, seed=lambda seed: None, real=True)
+    return World(partial(real_terminal, stage.preset.collection), seed=lambda seed: None, real=True)
 
 
 def _arguments(stage: Stage) -> GRPOConfig:

@@ -14,7 +14,7 @@ from typing import Any
 from agentworld_dag.config import Preset
 from agentworld_dag.environments.experts import Expert
 from agentworld_dag.environments.tasks import make_task, seed_of
-from agentworld_dag.environments.terminal import RealTerminal
+from agentworld_dag.environments.terminal import RealTerminal, real_terminal
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.trajectories.parquet import write_trajectories
 from agentworld_dag.trajectories.recorder import Episode, record
@@ -39,9 +39,9 @@ def summarize(demonstrations: Sequence[Trajectory]) -> dict[str, Any]:
 
 async def demonstrate(preset: Preset, seed: int) -> list[Trajectory]:
     """The demonstrations of a seed: balanced over kinds, another seed shows other instances."""
-    agent, collection = preset.agent, preset.collection
-    environment = RealTerminal(collection.action_timeout_s, collection.max_observation_chars)
-    indices = range(seed * agent.demonstrations, (seed + 1) * agent.demonstrations)
+    count = preset.agent.demonstrations
+    environment = real_terminal(preset.collection)
+    indices = range(seed * count, (seed + 1) * count)
     try:
         return [await _demonstration(environment, preset, index) for index in indices]
     finally:

@@ -10,6 +10,7 @@ own messages. Not fixed: times, pids and `ls -l`.
 import asyncio
 import re
 
+from agentworld_dag.config import Collection
 from agentworld_dag.environments import file_system, sandbox
 from agentworld_dag.environments.bash_session import BashSession
 from agentworld_dag.errors import SandboxError
@@ -31,6 +32,11 @@ FIRST_OBSERVATION = "~$"
 
 _LINE_NUMBER = re.compile(r"^(?:bash|environment): (?:eval: )?line \d+: ", re.MULTILINE)
 _MAX_UTF8_BYTES = 4
+
+
+def real_terminal(limits: Collection) -> "RealTerminal":
+    """The real environment of every stage that needs one."""
+    return RealTerminal(limits.action_timeout_s, limits.max_observation_chars)
 
 
 class RealTerminal:

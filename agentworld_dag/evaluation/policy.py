@@ -13,16 +13,16 @@ a failure. Writes one row per rollout; intervals and comparisons are
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from agentworld_dag.agents.encoder import AgentEncoder
 from agentworld_dag.agents.rollout import Policy, Rollout, run_policy
-from agentworld_dag.config import Preset
 from agentworld_dag.environments.protocol import Environment, Task, goal_reached
 from agentworld_dag.environments.tasks import make_task, seed_of
-from agentworld_dag.environments.terminal import RealTerminal
+from agentworld_dag.environments.terminal import real_terminal
 from agentworld_dag.errors import ConfigError, EvaluationError, SandboxError
 from agentworld_dag.evaluation.measurements import ARMS, CONTROL_PREFIX, GREEDY, SAMPLED
 from agentworld_dag.simulator.bundle import load_simulator
@@ -67,12 +67,13 @@ def work(stage: Stage) -> dict[str, Any]:
             examples += [transcript(f"{arm}, {decoding}", rollout) for rollout in rollouts[:EXAMPLES_PER_RUN]]
             stage.log(f"{arm}, {decoding}: {sum(r.success for r in rollouts)} of {len(rollouts)} solved")
     if environment == SIMULATED:
-        replays = asyncio.run(replay(_real_terminal(stage.preset), tasks, rows))
+        replays = asyncio.run(replay(real_terminal(stage.preset.collection), tasks, rows))
         rows = [{**row, "replay_success": solved} for row, solved in zip(rows, replays, strict=True)]
     pl.DataFrame(rows, schema=SCHEMA).write_parquet(stage.out / "rollouts.parquet")
     (stage.out / "examples.md").write_text("\n".join(examples))
-    isolation = {"by_sandbox": {_real_terminal(stage.preset).sandbox: len(rows)}} if environment == REAL else {}
-    return summary(rows) | isolation
+    if environment == SIMULATED:
+        return summary(rows)
+    return summary(rows) | {"by_sandbox": {real_terminal(stage.preset.collection).sandbox: len(rows)}}
 
 
 def policies(stage: Stage, arm: str, environment: str) -> dict[str, Policy]:
@@ -162,12 +163,8 @@ def _environment(stage: Stage) -> str:
 
 def _maker(stage: Stage, environment: str) -> Callable[[], Environment]:
     if environment == REAL:
-        return lambda: _real_terminal(stage.preset)
+        return partial(real_terminal, stage.preset.collection)
     return load_simulator(stage.inputs["simulator"], stage.seed).environment
-
-
-def _real_terminal(preset: Preset) -> RealTerminal:
-    return RealTerminal(preset.collection.action_timeout_s, preset.collection.max_observation_chars)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from itertools import cycle
 from typing import Any, Literal
 
+from agentworld_dag.config import WorldModelSft
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.training.checkpoints import load_checkpoint
 from agentworld_dag.training.supervised import Sample, prompt_and_target, train
@@ -38,11 +39,7 @@ def work(stage: Stage) -> dict[str, Any]:
     encoder = ChatEncoder(tokenizer)
     rehearsal = turn_samples(encoder, chosen, preset.model.template, whole_state=True)
     patches = turn_samples(encoder, chosen, preset.model.template, whole_state=False)
-    tokens = preset.sft.steps * preset.sft.tokens_per_step
-    samples = [
-        *fill(iter(rehearsal), round(tokens * preset.sft.rehearsal_share)),
-        *fill(cycle(patches), round(tokens * (1 - preset.sft.rehearsal_share))),
-    ]
+    samples = curriculum(rehearsal, patches, preset.sft)
     return train(stage, preset.sft, model, tokenizer, samples, curriculum_share=preset.sft.rehearsal_share)
 
 
@@ -64,10 +61,17 @@ def turn_samples(encoder: ChatEncoder, chosen: list[Place], template: Template, 
     return [prompt_and_target(prompt, target) for prompt, target in encoder.samples(turns)]
 
 
-def fill(samples: Iterator[Sample], tokens: int) -> Iterator[Sample]:
-    """Samples from the front until `tokens` are reached."""
+def curriculum(rehearsal: list[Sample], patches: list[Sample], settings: WorldModelSft) -> list[Sample]:
+    """The tokens of the whole stage: the rehearsal's share, then patches. What runs out starts over."""
+    tokens = settings.steps * settings.tokens_per_step
+    rehearsed = round(tokens * settings.rehearsal_share)
+    return [*fill(rehearsal, rehearsed), *fill(patches, tokens - rehearsed)]
+
+
+def fill(samples: list[Sample], tokens: int) -> Iterator[Sample]:
+    """Samples from the front, over and over, until `tokens` are reached."""
     taken = 0
-    for sample in samples:
+    for sample in cycle(samples):
         if taken >= tokens:
             return
         taken += len(sample.input_ids)

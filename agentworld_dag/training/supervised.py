@@ -60,6 +60,7 @@ def train(
     if not samples:
         raise TrainError("no training samples; the split this stage reads is empty, collect more episodes")
     set_seed(stage.seed)
+    torch.set_num_threads(settings.threads)
     rows = settings.tokens_per_step / (packed_tokens or _mean_tokens(samples))
     rows_per_pass = max(1, round(rows / settings.passes_per_step))
     if curriculum_share is not None:

@@ -24,7 +24,7 @@ from agentworld_dag.environments.experts import Expert
 from agentworld_dag.environments.explorers import Explorer
 from agentworld_dag.environments.sandbox import pick_backend
 from agentworld_dag.environments.tasks import initial_state, make_task, seed_of
-from agentworld_dag.environments.terminal import RealTerminal
+from agentworld_dag.environments.terminal import real_terminal
 from agentworld_dag.errors import SandboxError
 from agentworld_dag.stage import Stage, die_with_parent, run_stage
 from agentworld_dag.trajectories.parquet import scan_trajectories, write_trajectories
@@ -136,7 +136,7 @@ def _part_episodes(collection: Collection, number: int) -> range:
 
 
 async def _record_episodes(collection: Collection, indices: range) -> list[Trajectory]:
-    environment = RealTerminal(collection.action_timeout_s, collection.max_observation_chars)
+    environment = real_terminal(collection)
     try:
         return [await record(environment, *episode(collection, index)) for index in indices]
     finally:

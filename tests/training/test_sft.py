@@ -6,7 +6,9 @@ import pytest
 from agentworld_dag.errors import TrainError
 from agentworld_dag.training import sft
 from agentworld_dag.training.checkpoints import COMPLETE, last_complete_checkpoint
-from tests.small_loop import make_trajectory
+from agentworld_dag.training.sft import curriculum
+from agentworld_dag.training.supervised import Sample
+from tests.small_loop import make_trajectory, small_preset
 
 
 def weights(out: Path) -> bytes:
@@ -58,3 +60,10 @@ def test_an_empty_split_is_one_clear_error(stage, base: Path, tmp_path: Path) ->
     write_trajectories(tmp_path / "empty" / "sft.parquet", [])
     with pytest.raises(TrainError, match="no training samples"):
         train(stage, "none", base, tmp_path / "empty")
+
+
+def test_each_part_of_the_curriculum_gets_its_share_of_tokens_from_however_few_samples() -> None:
+    settings = small_preset().sft.model_copy(update={"steps": 10, "tokens_per_step": 100, "rehearsal_share": 0.6})
+    rehearsal, patches = [Sample([1] * 20, [])], [Sample([2] * 10, []), Sample([3] * 10, [])]
+    lengths = [len(sample.input_ids) for sample in curriculum(rehearsal, patches, settings)]
+    assert lengths == [20] * 30 + [10] * 40
