@@ -17,7 +17,7 @@ ASSETS = {
     "base_model", "world_model_cpt", "world_model_sft", "world_model_rl", "simulator",
     "agent_demonstrations", "agent_base", "agent_warmup", "agent_scratch",
     "agent_sim_rl", "agent_real_rl", "agent_real_rl_scarce",
-    "cpt_answers", "sft_answers", "rl_answers", "fidelity_report",
+    "cpt_answers", "sft_answers", "rl_answers", "simulator_drift", "fidelity_report",
     "real_env_evaluation", "simulator_evaluation", "transfer_report", "round_report",
     "registered_versions",
 }  # fmt: skip

@@ -54,7 +54,8 @@ def answers(checkpoint: str) -> Recipe:
 
 
 CPT_ANSWERS, SFT_ANSWERS, RL_ANSWERS = answers("cpt"), answers("sft"), answers("rl")
-FIDELITY = Recipe("agentworld_dag.evaluation.fidelity", ANSWERS_SECTIONS)
+DRIFT = Recipe("agentworld_dag.evaluation.drift", ANSWERS_SECTIONS, tracked=False)
+FIDELITY = Recipe("agentworld_dag.evaluation.fidelity", ())
 REAL = Recipe("agentworld_dag.evaluation.policy", POLICY_SECTIONS, options={"environment": "real"})
 SIMULATED = Recipe("agentworld_dag.evaluation.policy", POLICY_SECTIONS, options={"environment": "sim"})
 TRANSFER = Recipe("agentworld_dag.evaluation.transfer", ("simulator", "splits", "evaluation"))
@@ -105,10 +106,23 @@ def rl_answers(
 
 
 @evaluation_asset(
-    deps=[cpt_answers, sft_answers, rl_answers, world_model_rl, trajectory_splits],
-    kinds={"pytorch", "polars"},
+    deps=[world_model_rl, trajectory_splits],
+    kinds={"pytorch"},
+    code_version=DRIFT.code_version,
+    op_tags={"dagster/priority": "2"},
+)
+def simulator_drift(
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+) -> dg.MaterializeResult:
+    """Answers along held-out episodes with the truth fed back, and with the simulator's own answers fed back."""
+    return materialized(make(context, DRIFT, preset, lake, jobs))
+
+
+@evaluation_asset(
+    deps=[cpt_answers, sft_answers, rl_answers, simulator_drift],
+    kinds={"polars"},
     code_version=FIDELITY.code_version,
-    op_tags={"dagster/priority": "1"},
+    op_tags={"dagster/priority": "9"},
 )
 def fidelity_report(
     context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
@@ -186,7 +200,7 @@ def transfer_report(
 
 
 @evaluation_asset(
-    deps=[fidelity_report, real_env_evaluation, simulator_evaluation, transfer_report],
+    deps=[fidelity_report, simulator_drift, real_env_evaluation, simulator_evaluation, transfer_report],
     kinds={"python", "polars"},
     code_version=REPORT.code_version,
     op_tags={"dagster/priority": "9"},

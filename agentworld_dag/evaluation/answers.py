@@ -6,7 +6,8 @@
 Every checkpoint answers the same held-out turns, greedily and sampled, so that
 comparisons are paired. The models that others are compared with also sample at
 lower temperatures: the control that tells what training taught from what it
-merely sharpened. One row per answer; means over them are the report's business.
+merely sharpened. With the first checkpoint comes the baseline that copies the
+last observation. One row per answer; means over them are the report's business.
 """
 
 from dataclasses import dataclass
@@ -36,9 +37,10 @@ class Setting:
 
 def work(stage: Stage) -> dict[str, Any]:
     checkpoint = _checkpoint(stage)
-    places = held_out_places(stage)
+    held_out = read_trajectories(stage.inputs["trajectory_splits"] / "held_out.parquet")
+    places = sample_places(held_out, stage.preset.evaluation.fidelity_turns, stage.preset.collection.seed)
     engine, encoder = load_engine(stage.inputs["world_model"] / "checkpoint", stage.seed)
-    rows, exact = [], {}
+    rows, exact = _copied(places) if checkpoint == CHECKPOINTS[0] else [], {}
     for setting in settings_of(stage.preset, checkpoint):
         answers = predict(
             engine,
@@ -58,12 +60,6 @@ def work(stage: Stage) -> dict[str, Any]:
     return {"turns": len(places), "exact_match": exact}
 
 
-def held_out_places(stage: Stage) -> list[Place]:
-    """The turns every checkpoint is asked about."""
-    held_out = read_trajectories(stage.inputs["trajectory_splits"] / "held_out.parquet")
-    return sample_places(held_out, stage.preset.evaluation.fidelity_turns, stage.preset.collection.seed)
-
-
 def settings_of(preset: Preset, checkpoint: str) -> list[Setting]:
     """What is asked of a checkpoint. CPT knows no reasoning and no ledger: it reads history."""
     main: Mode = "history" if checkpoint == "cpt" else "ledger"
@@ -77,10 +73,9 @@ def settings_of(preset: Preset, checkpoint: str) -> list[Setting]:
     return asked
 
 
-def copied_answers(places: list[Place]) -> pl.DataFrame:
-    """The baseline's rows: it repeats the last observation."""
+def _copied(places: list[Place]) -> list[dict[str, Any]]:
     setting = Setting("copy", "history", GREEDY, 0.0)
-    return pl.DataFrame([_row(setting, place, place.last_observation(FIRST_OBSERVATION)) for place in places])
+    return [_row(setting, place, place.last_observation(FIRST_OBSERVATION)) for place in places]
 
 
 def _checkpoint(stage: Stage) -> str:

@@ -1,5 +1,8 @@
 """What is left of fidelity when the simulator feeds on its own answers.
 
+    python -m agentworld_dag.evaluation.drift --config infra/presets/tiny.yaml --seed 0 \
+        --input world_model_rl=DIR --input trajectory_splits=DIR --out DIR
+
 The recorded actions of held-out episodes are replayed twice: with the truth as
 context (teacher-forced) and with the simulator's own observations and state
 (free-running), in ledger and in history mode. Greedy throughout, so the
@@ -17,8 +20,9 @@ from agentworld_dag.simulator.bundle import load_engine
 from agentworld_dag.simulator.engine import Engine
 from agentworld_dag.simulator.simulated import Settings, SimulatedEnvironment
 from agentworld_dag.simulator.teacher_forced import Mode, Place, predict
-from agentworld_dag.stage import Stage
+from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.training.tokenizer import ChatEncoder
+from agentworld_dag.trajectories.parquet import read_trajectories
 from agentworld_dag.trajectories.patch import parse_state
 from agentworld_dag.trajectories.schema import SystemPrompt, Trajectory
 
@@ -35,19 +39,21 @@ SCHEMA = {
 """`state_exact` is null where the truth is the context: nothing believed is carried on."""
 
 
-def measure_drift(stage: Stage, episodes: list[Trajectory]) -> dict[str, float]:
-    """Write `drift.parquet` and `write_then_read.parquet`; returns mean exact match per mode and regime."""
+def work(stage: Stage) -> dict[str, Any]:
+    held_out = read_trajectories(stage.inputs["trajectory_splits"] / "held_out.parquet")
+    episodes = held_out[: stage.preset.evaluation.drift_episodes]
     engine, encoder = load_engine(stage.inputs["world_model_rl"] / "checkpoint", stage.seed)
     rows: list[dict[str, Any]] = []
     for mode in MODES:
         rows += _teacher_forced(stage, engine, encoder, episodes, mode)
         rows += _free_running(stage, engine, encoder, episodes, mode)
-    drift = pl.DataFrame(rows, schema=SCHEMA)
-    drift.write_parquet(stage.out / "drift.parquet")
+        for regime in ("teacher_forced", "free_running"):
+            exact = [row["exact"] for row in rows if (row["mode"], row["regime"]) == (mode, regime)]
+            stage.log(f"{mode} {regime}: {sum(exact) / len(exact):.3f} exact")
+    pl.DataFrame(rows, schema=SCHEMA).write_parquet(stage.out / "drift.parquet")
     free = [row for row in rows if row["regime"] == "free_running"]
     write_then_read(free, episodes).write_parquet(stage.out / "write_then_read.parquet")
-    means = drift.group_by("mode", "regime", maintain_order=True).agg(pl.col("exact").mean())
-    return {f"{mode}_{regime}": exact for mode, regime, exact in means.iter_rows()}
+    return {"episodes": len(episodes), "answers": len(rows), "failed": sum(row["failed"] for row in rows)}
 
 
 def _teacher_forced(
@@ -145,3 +151,7 @@ def reads_after_writes(episode: Trajectory) -> list[tuple[int, int]]:
 def _resolve(directory: str, path: str) -> str:
     inside = directory.removeprefix("~").removeprefix("/")
     return f"{inside}/{path}" if inside else path
+
+
+if __name__ == "__main__":
+    run_stage(work)

@@ -1,37 +1,35 @@
-"""How well the world model predicts the real environment: every checkpoint's answers together, and drift.
+"""How well the world model predicts the real environment: every checkpoint's answers in one table, beside drift.
 
     python -m agentworld_dag.evaluation.fidelity --config infra/presets/tiny.yaml --seed 0 \
-        --input cpt_answers=DIR --input sft_answers=DIR --input rl_answers=DIR \
-        --input world_model_rl=DIR --input trajectory_splits=DIR --out DIR
+        --input cpt_answers=DIR --input sft_answers=DIR --input rl_answers=DIR --input simulator_drift=DIR --out DIR
 
-Adds the baseline that copies the last observation. Writes rows; intervals are
-the report's business.
+Asks no model: it gathers what `answers` and `drift` measured. Intervals are the
+round report's business.
 """
 
 from typing import Any
 
 import polars as pl
 
-from agentworld_dag.evaluation.answers import copied_answers, held_out_places
-from agentworld_dag.evaluation.drift import measure_drift
 from agentworld_dag.evaluation.measurements import CHECKPOINTS
 from agentworld_dag.stage import Stage, run_stage
-from agentworld_dag.trajectories.parquet import read_trajectories
 
 
 def work(stage: Stage) -> dict[str, Any]:
-    places = held_out_places(stage)
     answered = [pl.read_parquet(stage.inputs[f"{name}_answers"] / "answers.parquet") for name in CHECKPOINTS]
-    samples = pl.concat([copied_answers(places), *answered])
+    samples = pl.concat(answered)
     samples.write_parquet(stage.out / "samples.parquet")
-    held_out = read_trajectories(stage.inputs["trajectory_splits"] / "held_out.parquet")
-    drift = measure_drift(stage, held_out[: stage.preset.evaluation.drift_episodes])
-    return {"turns": len(places), "exact_match": _means(samples), "drift": drift}
+    drift = pl.read_parquet(stage.inputs["simulator_drift"] / "drift.parquet")
+    return {
+        "exact_match": means(samples, "checkpoint", "mode", "decoding"),
+        "drift": means(drift, "mode", "regime"),
+    }
 
 
-def _means(samples: pl.DataFrame) -> dict[str, float]:
-    grouped = samples.group_by("checkpoint", "mode", "decoding", maintain_order=True).agg(pl.col("exact").mean())
-    return {f"{c}_{mode}_{decoding}": exact for c, mode, decoding, exact in grouped.iter_rows()}
+def means(rows: pl.DataFrame, *names: str) -> dict[str, float]:
+    """Share of exact answers per group, under the group's values joined."""
+    grouped = rows.group_by(*names, maintain_order=True).agg(pl.col("exact").mean())
+    return {"_".join(values): exact for *values, exact in grouped.iter_rows()}
 
 
 if __name__ == "__main__":

@@ -39,8 +39,8 @@ COLUMNS = {
 
 WRITTEN_BY = {
     "fidelity": ("fidelity_report", "samples.parquet"),
-    "drift": ("fidelity_report", "drift.parquet"),
-    "write_then_read": ("fidelity_report", "write_then_read.parquet"),
+    "drift": ("simulator_drift", "drift.parquet"),
+    "write_then_read": ("simulator_drift", "write_then_read.parquet"),
     "real": ("real_env_evaluation", "rollouts.parquet"),
     "sim": ("simulator_evaluation", "rollouts.parquet"),
 }

@@ -1,8 +1,8 @@
 """The report of one round: `report.json` for programs, `report.md` and `report.html` for people.
 
     python -m agentworld_dag.evaluation.report --config infra/presets/tiny.yaml --seed 0 --out DIR \
-        --input fidelity_report=DIR --input real_env_evaluation=DIR --input simulator_evaluation=DIR \
-        --input transfer_report=DIR
+        --input fidelity_report=DIR --input simulator_drift=DIR \
+        --input real_env_evaluation=DIR --input simulator_evaluation=DIR --input transfer_report=DIR
 
 Everything is computed from the rows the evaluation stages recorded; their
 paths are kept in `report.json`, so that a study can pool them over seeds. The

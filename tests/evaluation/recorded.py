@@ -50,7 +50,8 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     "agent_sim_rl": ("agent_base", "simulator"),
     "agent_real_rl": ("agent_base",),
     "agent_real_rl_scarce": ("agent_base",),
-    "fidelity_report": ("world_model_cpt", "world_model_sft", "world_model_rl", "trajectory_splits"),
+    "simulator_drift": ("world_model_rl", "trajectory_splits"),
+    "fidelity_report": ("simulator_drift",),
     "real_env_evaluation": tuple(f"agent_{arm}" for arm in ARMS),
     "simulator_evaluation": ("agent_base", "agent_sim_rl", "simulator"),
 }
@@ -70,8 +71,8 @@ def write_round(
     for name in UPSTREAM:
         _write_result(name, folders, real_steps)
     answers(rng, exact).write_parquet(folders["fidelity_report"] / "samples.parquet")
-    drift(rng).write_parquet(folders["fidelity_report"] / "drift.parquet")
-    write_then_read(rng).write_parquet(folders["fidelity_report"] / "write_then_read.parquet")
+    drift(rng).write_parquet(folders["simulator_drift"] / "drift.parquet")
+    write_then_read(rng).write_parquet(folders["simulator_drift"] / "write_then_read.parquet")
     rollouts(rng, "real", solved).write_parquet(folders["real_env_evaluation"] / "rollouts.parquet")
     rollouts(rng, "sim", solved).write_parquet(folders["simulator_evaluation"] / "rollouts.parquet")
     return folders

@@ -24,7 +24,7 @@ def report_stage(root, seed=0, **changes):
         "metrics": {},
     }
     write_json(folders["transfer_report"] / "result.json", finished)
-    asked |= {name: folders[name] for name in ("fidelity_report", "transfer_report")}
+    asked |= {name: folders[name] for name in ("fidelity_report", "simulator_drift", "transfer_report")}
     return new_stage(root / "lake" / "round_report" / "round-0001" / f"seed{seed}", asked, seed, evaluation=evaluation)
 
 
