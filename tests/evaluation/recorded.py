@@ -51,11 +51,18 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     "agent_real_rl": ("agent_base",),
     "agent_real_rl_scarce": ("agent_base",),
     "simulator_drift": ("world_model_rl", "trajectory_splits"),
-    "fidelity_report": ("simulator_drift",),
+    "sft_answers": ("world_model_sft", "trajectory_splits"),
+    "fidelity_report": ("sft_answers", "simulator_drift"),
     "real_env_evaluation": tuple(f"agent_{arm}" for arm in ARMS),
     "simulator_evaluation": ("agent_base", "agent_sim_rl", "simulator"),
 }
-START_OF = {"agent_base": "world_model_sft", "agent_warmup": "world_model_rl", "agent_scratch": "base_model"}
+ROLES = {
+    ("agent_base", "world_model_sft"): "start",
+    ("agent_warmup", "world_model_rl"): "start",
+    ("agent_scratch", "base_model"): "start",
+    ("sft_answers", "world_model_sft"): "world_model",
+}
+"""Input names other than the asset's, as the recipes give them."""
 
 
 def write_round(
@@ -160,7 +167,7 @@ def _rollout(
 
 def _write_result(name: str, folders: Mapping[str, Path], real_steps: Mapping[str, int]) -> None:
     started = 1000.0 + 100 * list(UPSTREAM).index(name)
-    inputs = {"start" if START_OF.get(name) == up else up: str(folders[up]) for up in UPSTREAM[name]}
+    inputs = {ROLES.get((name, up), up): str(folders[up]) for up in UPSTREAM[name]}
     result = {
         "metrics": {"real_steps": real_steps[name]} if name in real_steps else {"turns": 1},
         "timing": {

@@ -4,16 +4,18 @@ from agentworld_dag.errors import EvaluationError
 from agentworld_dag.evaluation.accounts import average, break_even, lineage, open_accounts, uses_to_pay_off
 from tests.evaluation.recorded import REAL_STEPS, write_round
 
+MEASURED = ("fidelity_report", "real_env_evaluation", "simulator_evaluation")
+
 
 @pytest.fixture
 def results(tmp_path):
     folders = write_round(tmp_path)
-    return lineage({name: folders[name] for name in ("real_env_evaluation", "simulator_evaluation")})
+    return lineage({name: folders[name] for name in MEASURED})
 
 
 def test_lineage_reaches_every_stage_by_its_own_name(results):
     assert {"raw_trajectories", "world_model_sft", "agent_demonstrations", "agent_scratch"} <= set(results)
-    assert "start" not in results
+    assert not {"start", "world_model"} & set(results)
 
 
 def test_each_arm_is_charged_what_it_stands_on(results):
