@@ -9,11 +9,14 @@ own messages. Not fixed: times, pids and `ls -l`.
 
 import asyncio
 import re
+from typing import TYPE_CHECKING
 
-from agentworld_dag.config import Collection
 from agentworld_dag.environments import file_system, sandbox
 from agentworld_dag.environments.bash_session import BashSession
 from agentworld_dag.errors import SandboxError
+
+if TYPE_CHECKING:  # a sandbox needs the standard library only
+    from agentworld_dag.config import Collection
 
 NAME = "terminal"
 VERSION = "1"
@@ -34,7 +37,7 @@ _LINE_NUMBER = re.compile(r"^(?:bash|environment): (?:eval: )?line \d+: ", re.MU
 _MAX_UTF8_BYTES = 4
 
 
-def real_terminal(limits: Collection) -> "RealTerminal":
+def real_terminal(limits: "Collection") -> "RealTerminal":
     """The real environment of every stage that needs one."""
     return RealTerminal(limits.action_timeout_s, limits.max_observation_chars)
 
