@@ -24,6 +24,8 @@ from agentworld_dag.resources.local_jobs import Launch, LocalJobs
 from agentworld_dag.resources.preset import RunPreset
 
 UNSEEDED = 0
+SEARCHED = 1000
+"""Materializations of one asset in one round among which an upstream artifact is looked for."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def make(context: dg.AssetExecutionContext, recipe: Recipe, preset: RunPreset, l
     """The artifact of the asset in its round. Raises dg.Failure with one clear reason."""
     with failing_clearly():
         asset = context.asset_key.to_user_string()
-        upstream = {name: latest(context, name, lake) for name in upstream_names(context)}
+        upstream = {name: latest(context, name, lake, preset.seed) for name in upstream_names(context)}
         folder = lake.folder(asset, context.partition_key, recipe.fingerprint(asset, preset, upstream))
         reused = is_complete(folder)
         if reused:
@@ -84,17 +86,22 @@ def make(context: dg.AssetExecutionContext, recipe: Recipe, preset: RunPreset, l
         return Artifact(folder, read_result(folder), reused, preset.seed if recipe.seeded else None)
 
 
-def latest(context: dg.AssetExecutionContext, asset: str, lake: Lake) -> Path:
-    """Folder of an upstream artifact: what this run made, else the newest of the round. Raises StoreError."""
+def latest(context: dg.AssetExecutionContext, asset: str, lake: Lake, seed: int) -> Path:
+    """Folder of an upstream artifact: what this run made, else the newest of the round with this seed.
+
+    An artifact no seed enters serves every seed. Raises StoreError.
+    """
     records = context.instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[context.partition_key]), limit=20
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[context.partition_key]), limit=SEARCHED
     ).records
-    chosen = next((r for r in records if r.run_id == context.run.run_id), records[0] if records else None)
-    event = chosen.asset_materialization if chosen else None
-    folder = lake.folder(asset, context.partition_key, str(event.metadata["fingerprint"].value)) if event else None
+    made = [(r.run_id, r.asset_materialization.metadata) for r in records if r.asset_materialization]
+    fitting = [(run_id, shown) for run_id, shown in made if "seed" not in shown or shown["seed"].value == seed]
+    ours = [shown for run_id, shown in fitting if run_id == context.run.run_id]
+    chosen = next(iter([*ours, *(shown for _, shown in fitting)]), None)
+    folder = lake.folder(asset, context.partition_key, str(chosen["fingerprint"].value)) if chosen else None
     if folder is None or not is_complete(folder):
         raise StoreError(
-            f"{context.asset_key.to_user_string()} needs {asset} of {context.partition_key}, "
+            f"{context.asset_key.to_user_string()} needs {asset} of {context.partition_key} with seed {seed}, "
             f"found {folder or 'no materialization'} without a finished result; materialise {asset} first"
         )
     return folder

@@ -56,7 +56,7 @@ def register(
     context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, registry: ModelRegistry, asset: str
 ) -> dict[str, str]:
     """Register one checkpoint, or find the version that holds it already."""
-    folder = latest(context, asset, lake)
+    folder = latest(context, asset, lake, preset.seed)
     tags = {
         FINGERPRINT: folder.name,
         "agentworld/round": context.partition_key,

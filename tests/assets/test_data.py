@@ -3,9 +3,15 @@
 import shutil
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 
+from agentworld_dag.assets.agent import agent_demonstrations
 from agentworld_dag.assets.data import clean_trajectories, raw_trajectories, trajectory_splits
+from agentworld_dag.assets.recipe import failing_clearly, latest
+from agentworld_dag.partitions import rounds
+from agentworld_dag.resources.lake import Lake
+from agentworld_dag.resources.preset import RunPreset
 from tests.assets.conftest import failure, metadata
 
 DATA = [raw_trajectories, clean_trajectories, trajectory_splits]
@@ -36,6 +42,21 @@ def test_made_once_then_reused_and_remade_where_the_preset_changed(materialize, 
 def test_one_asset_by_hand_finds_what_lies_upstream(materialize):
     assert materialize([raw_trajectories]).success
     assert materialize([clean_trajectories]).success
+
+
+@dg.asset(partitions_def=rounds, deps=[agent_demonstrations])
+def finder(context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake) -> dg.MaterializeResult:
+    with failing_clearly():
+        found = latest(context, "agent_demonstrations", lake, preset.seed)
+    return dg.MaterializeResult(metadata={"found": found.name})
+
+
+def test_by_hand_a_seed_finds_its_own_upstream_and_not_the_newest_of_another(materialize):
+    made = {seed: materialize([agent_demonstrations], seed=seed) for seed in (0, 1)}
+    for seed, run in made.items():
+        expected = metadata(run, "agent_demonstrations")["fingerprint"]
+        assert metadata(materialize([finder], seed=seed), "finder")["found"] == expected
+    assert "needs agent_demonstrations of round-0001 with seed 2, found no" in failure(materialize([finder], seed=2))
 
 
 def test_missing_upstream_is_one_clear_error(materialize, tmp_path):
