@@ -96,9 +96,9 @@ def latest(context: dg.AssetExecutionContext, asset: str, lake: Lake, seed: int)
     ).records
     made = [(r.run_id, r.asset_materialization.metadata) for r in records if r.asset_materialization]
     fitting = [(run_id, shown) for run_id, shown in made if "seed" not in shown or shown["seed"].value == seed]
-    ours = [shown for run_id, shown in fitting if run_id == context.run.run_id]
-    chosen = next(iter([*ours, *(shown for _, shown in fitting)]), None)
-    folder = lake.folder(asset, context.partition_key, str(chosen["fingerprint"].value)) if chosen else None
+    # Records come newest first, and `min` keeps the first of equals.
+    chosen = min(fitting, key=lambda found: found[0] != context.run.run_id, default=None)
+    folder = lake.folder(asset, context.partition_key, str(chosen[1]["fingerprint"].value)) if chosen else None
     if folder is None or not is_complete(folder):
         raise StoreError(
             f"{context.asset_key.to_user_string()} needs {asset} of {context.partition_key} with seed {seed}, "
