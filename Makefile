@@ -2,6 +2,7 @@
 PRESET ?= tiny
 SEED ?= 0
 SEEDS ?= 5
+FIRST_SEED ?= 0
 ROUND ?= round-0001
 PYTHON ?= python3.11
 export AGENTWORLD_HOME ?= $(CURDIR)/.agentworld
@@ -15,8 +16,8 @@ INSTALLED := .venv/.installed
 run: setup            ## one turn of the loop: PRESET, SEED, ROUND
 	$(BIN)/python -m agentworld_dag.cli run --preset $(PRESET) --seed $(SEED) --round $(ROUND)
 
-study: setup          ## the loop over SEEDS seeds, pooled into docs/results.md
-	$(BIN)/python -m agentworld_dag.cli study --preset $(PRESET) --seeds $(SEEDS) --round $(ROUND)
+study: setup          ## the loop over SEEDS seeds from FIRST_SEED on, pooled into docs/results.md
+	$(BIN)/python -m agentworld_dag.cli study --preset $(PRESET) --seeds $(SEEDS) --first-seed $(FIRST_SEED) --round $(ROUND)
 
 test: setup
 	$(BIN)/python -m pytest
@@ -47,5 +48,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 system:               ## bubblewrap, by apt where that is possible
 	@infra/system.sh
 
-clean:                ## the virtual environment and everything runs have made
-	rm -rf .venv "$(AGENTWORLD_HOME)" .pytest_cache .ruff_cache
+clean:                ## the virtual environment and everything runs have made; nothing else in AGENTWORLD_HOME
+	rm -rf .venv .pytest_cache .ruff_cache $(foreach made,dagster lake mlflow reports .lock,"$(AGENTWORLD_HOME)/$(made)")
+	@rmdir "$(AGENTWORLD_HOME)" 2>/dev/null || true

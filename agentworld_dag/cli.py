@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> None:
 
 def study(options: argparse.Namespace) -> None:
     """The loop once per seed, pooled into one page of results."""
-    artifacts = _turn_seeds(options, list(range(options.seeds)))
+    artifacts = _turn_seeds(options, list(range(options.first_seed, options.first_seed + options.seeds)))
     from agentworld_dag.evaluation.report import read_report
     from agentworld_dag.evaluation.study import study as pool
 
@@ -65,7 +65,7 @@ def study(options: argparse.Namespace) -> None:
 def _turn_seeds(options: argparse.Namespace, seeds: list[int]) -> list[Path]:
     """The report artifacts, one per seed."""
     here = home()
-    preflight.check(options.preset, here, options.round)
+    preflight.check(options.preset, seeds, here, options.round)
     from agentworld_dag.jobs.instance import opened
     from agentworld_dag.jobs.turn import turn_the_loop
 
@@ -90,7 +90,8 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--preset", default="tiny", help="a name under infra/presets, or a path")
         sub.add_argument("--round", default=FIRST_ROUND)
     commands.choices["run"].add_argument("--seed", type=int, default=0)
-    commands.choices["study"].add_argument("--seeds", type=int, default=5, help="how many, counted from 0")
+    commands.choices["study"].add_argument("--seeds", type=int, default=5, help="how many")
+    commands.choices["study"].add_argument("--first-seed", type=int, default=0, help="where they start")
     commands.choices["study"].add_argument("--out", type=Path, default=Path("docs/results.md"))
     return parser
 

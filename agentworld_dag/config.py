@@ -19,6 +19,10 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(gt=0.0)]
 Temperature = Annotated[float, Field(gt=0.0, le=2.0)]
 
+MAX_SEED = 2**32 - 1
+"""What NumPy's generator takes."""
+Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
+
 SHOWN_CHARS = 60
 """Of a value that is refused."""
 
@@ -30,7 +34,7 @@ class Section(BaseModel):
 class Collection(Section):
     """How many real sessions are recorded, and how."""
 
-    seed: int
+    seed: Seed
     exploratory_episodes: Count
     task_episodes: Count
     turns_per_episode: Count
@@ -187,6 +191,13 @@ def _check_passes(settings: GroupRl, groups_per_step: int) -> None:
     rows = groups_per_step * settings.group_size
     if rows % settings.passes_per_step:
         raise ValueError(f"passes_per_step {settings.passes_per_step} does not divide the {rows} rows of a step")
+
+
+def check_seed(seed: int) -> int:
+    """The seed of a run, as it came. Raises ConfigError."""
+    if not 0 <= seed <= MAX_SEED:
+        raise ConfigError(f"seed {seed}: expected a whole number from 0 to {MAX_SEED}")
+    return seed
 
 
 def load_preset(path: Path) -> Preset:

@@ -1,9 +1,10 @@
 """What must be true before a run spends compute; each failure is one error that says what to do."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
-from agentworld_dag.config import Preset, load_preset
+from agentworld_dag.config import Preset, check_seed, load_preset
 from agentworld_dag.errors import StoreError
 from agentworld_dag.home import Home, preset_path
 from agentworld_dag.resources.registry import ModelRegistry
@@ -12,11 +13,13 @@ MIN_FREE_BYTES = 2 << 30
 """A tiny round needs about a third of this."""
 
 
-def check(preset_name: str, home: Home, round_name: str) -> Preset:
+def check(preset_name: str, seeds: Iterable[int], home: Home, round_name: str) -> Preset:
     """Raises ConfigError, SandboxError, StoreError or RegistryError."""
     from agentworld_dag.environments.sandbox import pick_backend
 
     preset = load_preset(preset_path(preset_name))
+    for seed in seeds:
+        check_seed(seed)
     pick_backend()
     check_disk(home.root)
     ModelRegistry(tracking_uri=home.mlflow_uri).check(round_name)

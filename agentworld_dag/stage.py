@@ -27,7 +27,7 @@ from typing import Any
 from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, PipesContext, open_dagster_pipes
 
 from agentworld_dag.artifacts import RESULT, UNRECORDED, is_complete, naming_full_disk, write_json
-from agentworld_dag.config import Preset, load_preset
+from agentworld_dag.config import Preset, check_seed, load_preset
 from agentworld_dag.errors import AgentWorldError, StoreError
 from agentworld_dag.tracking import URI, RunIdentity, Tracker, flatten
 
@@ -85,10 +85,10 @@ def die_with_parent() -> None:
 
 
 def _run(work: Work, options: argparse.Namespace, pipes: PipesContext) -> None:
-    preset = load_preset(options.config)
+    preset, seed = load_preset(options.config), check_seed(options.seed)
     _limit_threads(preset.threads)
     options.out.mkdir(parents=True, exist_ok=True)
-    stage = Stage(preset, options.seed, options.out, dict(options.input), dict(options.option), _logger(pipes))
+    stage = Stage(preset, seed, options.out, dict(options.input), dict(options.option), _logger(pipes))
     with _only_holder(stage.out):
         if is_complete(stage.out):
             stage.log(f"{stage.out} is complete, nothing to do")

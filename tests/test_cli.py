@@ -36,6 +36,13 @@ def test_unknown_preset(home, caplog):
     assert not home.exists()
 
 
+@pytest.mark.parametrize("seed", ["-1", str(2**32)])
+def test_a_seed_no_generator_takes(home, caplog, seed):
+    expected = f"ConfigError: seed {seed}: expected a whole number from 0 to 4294967295"
+    assert complaint(caplog, "--seed", seed) == expected
+    assert not home.exists()
+
+
 def test_invalid_preset_names_the_field(home, caplog, tmp_path):
     text = (cli.preflight.preset_path("tiny")).read_text()
     (tmp_path / "bad.yaml").write_text(text.replace("\nthreads: 1", "\nthreads: 0"))

@@ -99,6 +99,7 @@ def test_unknown_preset_and_malformed_input(toy, tmp_path):
     command = toy()
     command[command.index("--config") + 1] = str(PRESETS / "nix.yaml")
     assert "ConfigError: no preset at" in start(command).stderr
+    assert "ConfigError: seed -1: expected a whole number" in start(toy(seed=-1)).stderr
     assert "is not NAME=VALUE" in start(toy("--input", "nonsense")).stderr
 
 

@@ -40,7 +40,15 @@ POLICY_SECTIONS = (
     "evaluation",
     "collection",
 )
-ANSWERS_SECTIONS = ("model", "evaluation", "collection.seed", "world_model_rl.temperature", "simulator")
+ANSWERS_SECTIONS = (
+    "model.template",
+    "evaluation.fidelity_turns",
+    "evaluation.control_temperatures",
+    "collection.seed",
+    "world_model_rl.temperature",
+    "simulator.max_new_tokens",
+)
+DRIFT_SECTIONS = ("model.template", "evaluation.drift_episodes", "simulator.max_new_tokens")
 
 
 def answers(checkpoint: str) -> Recipe:
@@ -48,13 +56,12 @@ def answers(checkpoint: str) -> Recipe:
         "agentworld_dag.evaluation.answers",
         ANSWERS_SECTIONS,
         options={"checkpoint": checkpoint},
-        renamed={f"world_model_{checkpoint}": "world_model"},
         tracked=False,
     )
 
 
 CPT_ANSWERS, SFT_ANSWERS, RL_ANSWERS = answers("cpt"), answers("sft"), answers("rl")
-DRIFT = Recipe("agentworld_dag.evaluation.drift", ANSWERS_SECTIONS, tracked=False)
+DRIFT = Recipe("agentworld_dag.evaluation.drift", DRIFT_SECTIONS, tracked=False)
 FIDELITY = Recipe("agentworld_dag.evaluation.fidelity", ())
 REAL = Recipe("agentworld_dag.evaluation.policy", POLICY_SECTIONS, options={"environment": "real"})
 SIMULATED = Recipe("agentworld_dag.evaluation.policy", POLICY_SECTIONS, options={"environment": "sim"})

@@ -18,8 +18,8 @@ from agentworld_dag.evaluation.measurements import ARMS
 
 Verdict = Literal["yes", "no", "undecided"]
 
-ROLES = ("start", "world_model")
-"""Input names that say what a script does with a stage; the stage itself is met elsewhere under its own name."""
+START = "start"
+"""The input under which imitation knows the stage it goes on from; that stage is met elsewhere under its own name."""
 RECORDED = "raw_trajectories"
 DEMONSTRATED = "agent_demonstrations"
 START_STAGES = (
@@ -86,7 +86,7 @@ def lineage(folders: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
     waiting = list(folders.items())
     while waiting:
         name, folder = waiting.pop()
-        if name in found or name in ROLES:
+        if name in found or name == START:
             continue
         found[name] = read_result(folder)
         waiting += [(key, Path(path)) for key, path in found[name]["inputs"].items()]

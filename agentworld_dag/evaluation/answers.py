@@ -1,7 +1,7 @@
 """What one world-model checkpoint answers on turns nobody trained on, and whether the real shell agrees.
 
     python -m agentworld_dag.evaluation.answers --config infra/presets/tiny.yaml --seed 0 --option checkpoint=sft \
-        --input world_model=DIR --input trajectory_splits=DIR --out DIR
+        --input world_model_sft=DIR --input trajectory_splits=DIR --out DIR
 
 Every checkpoint answers the same held-out turns, greedily and sampled, so that
 comparisons are paired. The models that others are compared with also sample at
@@ -39,7 +39,7 @@ def work(stage: Stage) -> dict[str, Any]:
     checkpoint = _checkpoint(stage)
     held_out = read_trajectories(stage.inputs["trajectory_splits"] / "held_out.parquet")
     places = sample_places(held_out, stage.preset.evaluation.fidelity_turns, stage.preset.collection.seed)
-    engine, encoder = load_engine(stage.inputs["world_model"] / "checkpoint", stage.seed)
+    engine, encoder = load_engine(stage.inputs[f"world_model_{checkpoint}"] / "checkpoint", stage.seed)
     rows, exact = _copied(places) if checkpoint == CHECKPOINTS[0] else [], {}
     for setting in settings_of(stage.preset, checkpoint):
         answers = predict(

@@ -11,15 +11,15 @@ from typing import Any
 
 import polars as pl
 
-from agentworld_dag.evaluation.measurements import CHECKPOINTS
+from agentworld_dag.evaluation.measurements import CHECKPOINTS, read
 from agentworld_dag.stage import Stage, run_stage
 
 
 def work(stage: Stage) -> dict[str, Any]:
-    answered = [pl.read_parquet(stage.inputs[f"{name}_answers"] / "answers.parquet") for name in CHECKPOINTS]
+    answered = [read(stage.inputs[f"{name}_answers"] / "answers.parquet", "fidelity") for name in CHECKPOINTS]
     samples = pl.concat(answered)
     samples.write_parquet(stage.out / "samples.parquet")
-    drift = pl.read_parquet(stage.inputs["simulator_drift"] / "drift.parquet")
+    drift = read(stage.inputs["simulator_drift"] / "drift.parquet", "drift")
     return {
         "exact_match": means(samples, "checkpoint", "mode", "decoding"),
         "drift": means(drift, "mode", "regime"),

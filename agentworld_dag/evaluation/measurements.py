@@ -72,7 +72,7 @@ def load(files: Mapping[str, Path], seed: int, mode: str) -> Measurements:
 
     Raises StoreError naming a file that is missing, damaged or lacks a column.
     """
-    frames = {name: _marked(_read(files.get(name), columns), seed) for name, columns in COLUMNS.items()}
+    frames = {name: _marked(_rows(files.get(name), name), seed) for name in COLUMNS}
     return Measurements(**frames, mode=mode)
 
 
@@ -137,9 +137,9 @@ def by_task(rows: pl.DataFrame, metric: str) -> Sample:
     return scored(rows, metric, "task_id")
 
 
-def _read(path: Path | None, columns: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
-    if path is None:
-        return pl.DataFrame(schema=dict(columns))
+def read(path: Path, frame: str) -> pl.DataFrame:
+    """The rows of one file with the columns of `frame`. Raises StoreError naming the file and the remedy."""
+    columns = COLUMNS[frame]
     try:
         return pl.read_parquet(path).select([pl.col(name).cast(kind) for name, kind in columns.items()])
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -147,6 +147,10 @@ def _read(path: Path | None, columns: Mapping[str, type[pl.DataType]]) -> pl.Dat
             f"cannot use {path}: {error}; expected Parquet with the columns {', '.join(columns)}. "
             "Delete its folder and run the stage that makes it again"
         ) from error
+
+
+def _rows(path: Path | None, frame: str) -> pl.DataFrame:
+    return pl.DataFrame(schema=COLUMNS[frame]) if path is None else read(path, frame)
 
 
 def _marked(rows: pl.DataFrame, seed: int) -> pl.DataFrame:

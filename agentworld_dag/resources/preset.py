@@ -5,7 +5,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from agentworld_dag.config import Preset, load_preset
+from agentworld_dag.config import MAX_SEED, Preset, check_seed, load_preset
+from agentworld_dag.errors import ConfigError
 from agentworld_dag.home import preset_path
 
 
@@ -28,5 +29,11 @@ class RunPreset(dg.ConfigurableResource):
 def preset_from_environment() -> RunPreset:
     return RunPreset(
         name=os.environ.get("AGENTWORLD_PRESET", "tiny"),
-        seed=int(os.environ.get("AGENTWORLD_SEED", "0")),
+        seed=_seed(os.environ.get("AGENTWORLD_SEED", "0")),
     )
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise ConfigError(f"AGENTWORLD_SEED={text}: expected a whole number from 0 to {MAX_SEED}")
+    return check_seed(int(text))

@@ -14,16 +14,15 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, set_seed
 from trl.trainer.sft_config import SFTConfig
-from trl.trainer.sft_trainer import SFTTrainer
 
 from agentworld_dag.config import Supervised
 from agentworld_dag.errors import TrainError
 from agentworld_dag.stage import Stage
 from agentworld_dag.training.checkpoints import MarkComplete, last_complete_checkpoint, save_checkpoint
+from agentworld_dag.training.labelled_loss import IGNORED, LabelledPositionsTrainer
 from agentworld_dag.training.optimizer import build_optimizer
 from agentworld_dag.training.progress import ReportProgress
 
-IGNORED = -100
 WINDOW_BATCHES = 40
 """Samples move at most this many batches from their place in a curriculum."""
 LONG_SHARE = 1.6
@@ -65,7 +64,7 @@ def train(
     rows_per_pass = max(1, round(rows / settings.passes_per_step))
     if curriculum_share is not None:
         samples = long_samples_apart(samples, rows_per_pass * settings.passes_per_step, stage.seed)
-    trainer = SFTTrainer(
+    trainer = LabelledPositionsTrainer(
         model=model,
         args=_arguments(stage, settings, rows_per_pass, packed_tokens, curriculum_share),
         train_dataset=Dataset.from_list([vars(sample) for sample in samples]),

@@ -60,7 +60,6 @@ ROLES = {
     ("agent_base", "world_model_sft"): "start",
     ("agent_warmup", "world_model_rl"): "start",
     ("agent_scratch", "base_model"): "start",
-    ("sft_answers", "world_model_sft"): "world_model",
 }
 """Input names other than the asset's, as the recipes give them."""
 

@@ -11,7 +11,7 @@ __all__ = ["base", "splits", "stage"]
 
 
 def test_each_setting_answers_every_turn_once(stage, base: Path, splits: Path) -> None:
-    running = stage("sft_answers", {"world_model": base, "trajectory_splits": splits})
+    running = stage("sft_answers", {"world_model_sft": base, "trajectory_splits": splits})
     running.options["checkpoint"] = "sft"
     metrics = work(running)
     rows = pl.read_parquet(running.out / "answers.parquet")

@@ -3,6 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from agentworld_dag.errors import StoreError
 from agentworld_dag.evaluation import answers, drift, fidelity
 from agentworld_dag.evaluation.measurements import CHECKPOINTS
 from tests.small_loop import base, splits, stage
@@ -14,7 +15,7 @@ def test_the_report_gathers_every_checkpoint_and_the_baseline_on_the_same_turns(
     """One and the same model stands for all three checkpoints."""
     inputs = {}
     for checkpoint in CHECKPOINTS:
-        answering = stage(f"{checkpoint}_answers", {"world_model": base, "trajectory_splits": splits})
+        answering = stage(f"{checkpoint}_answers", {f"world_model_{checkpoint}": base, "trajectory_splits": splits})
         answering.options["checkpoint"] = checkpoint
         answers.work(answering)
         inputs[f"{checkpoint}_answers"] = answering.out
@@ -34,3 +35,12 @@ def test_the_report_gathers_every_checkpoint_and_the_baseline_on_the_same_turns(
     assert found["exact_match"]["copy_history_greedy"] == pytest.approx(copied)
     assert len(found["drift"]) == 4
     assert 0 <= found["drift"]["ledger_free_running"] <= 1
+
+
+def test_damaged_answers_are_named_with_the_remedy(stage, tmp_path: Path) -> None:
+    damaged = tmp_path / "cpt_answers"
+    damaged.mkdir()
+    (damaged / "answers.parquet").write_bytes(b"PAR1 torn")
+    running = stage("fidelity_report", {f"{checkpoint}_answers": damaged for checkpoint in CHECKPOINTS})
+    with pytest.raises(StoreError, match=r"cannot use .*cpt_answers/answers.parquet.*run the stage that makes it"):
+        fidelity.work(running)

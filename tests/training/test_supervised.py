@@ -1,4 +1,5 @@
-from agentworld_dag.training.supervised import IGNORED, WINDOW_BATCHES, Sample, long_samples_apart, prompt_and_target
+from agentworld_dag.training.labelled_loss import IGNORED
+from agentworld_dag.training.supervised import WINDOW_BATCHES, Sample, long_samples_apart, prompt_and_target
 
 
 def samples(count: int) -> list[Sample]:
