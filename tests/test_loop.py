@@ -57,8 +57,8 @@ def wait_until(what: str, happened, timeout_s: float) -> None:
 
 def test_killed_run_leaves_no_process_and_no_half_result(place):
     run = start(place, "killed.log")
-    trained = lambda: list((place / "home" / "lake" / "world_model_cpt").rglob("trainer/checkpoint-*"))  # noqa: E731
-    wait_until("a checkpoint of world_model_cpt", lambda: trained() or run.poll() is not None, 300)
+    trained = lambda: list((place / "home" / "lake" / "world_model_cpt").rglob("trainer/checkpoint-*/COMPLETE"))  # noqa: E731
+    wait_until("a whole checkpoint of world_model_cpt", lambda: trained() or run.poll() is not None, 300)
     assert run.poll() is None, (place / "killed.log").read_text()[-3000:]
     run.send_signal(signal.SIGKILL)
     run.wait()
