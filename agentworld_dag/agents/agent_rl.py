@@ -47,6 +47,7 @@ from agentworld_dag.training.checkpoints import (
     load_checkpoint,
     save_checkpoint,
 )
+from agentworld_dag.training.labelled_head import score_labels_only
 from agentworld_dag.training.optimizer import build_optimizer
 from agentworld_dag.training.progress import ReportProgress
 from agentworld_dag.trajectories.agent_chat import task_messages
@@ -106,6 +107,7 @@ def _trainer(
         optimizers=(build_optimizer(model, agent.rl.optimizer, agent.rl.learning_rate), None),
         callbacks=[*stop, MarkComplete(), ReportProgress(stage)],
     )
+    score_labels_only(model, agent.rl.temperature)
     trainer.remove_callback(PrinterCallback)  # ReportProgress speaks for the Trainer
     return trainer
 

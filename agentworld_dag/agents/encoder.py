@@ -13,7 +13,7 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 from trl.chat_template_utils import add_response_schema, parse_response
 
-from agentworld_dag.training.labelled_loss import IGNORED
+from agentworld_dag.training.labelled_head import IGNORED
 from agentworld_dag.training.supervised import Sample
 from agentworld_dag.training.tokenizer import ChatEncoder
 from agentworld_dag.trajectories.agent_chat import (

@@ -13,7 +13,7 @@ from typing import Any
 
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.training.checkpoints import load_checkpoint
-from agentworld_dag.training.labelled_loss import IGNORED
+from agentworld_dag.training.labelled_head import IGNORED
 from agentworld_dag.training.supervised import Sample, train
 from agentworld_dag.training.tokenizer import ChatEncoder
 from agentworld_dag.trajectories.loss_mask import kept_turns

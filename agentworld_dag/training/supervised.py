@@ -14,12 +14,13 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, set_seed
 from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
 
 from agentworld_dag.config import Supervised
 from agentworld_dag.errors import TrainError
 from agentworld_dag.stage import Stage
 from agentworld_dag.training.checkpoints import MarkComplete, last_complete_checkpoint, save_checkpoint
-from agentworld_dag.training.labelled_loss import IGNORED, LabelledPositionsTrainer
+from agentworld_dag.training.labelled_head import IGNORED, score_labels_only
 from agentworld_dag.training.optimizer import build_optimizer
 from agentworld_dag.training.progress import ReportProgress
 
@@ -64,7 +65,7 @@ def train(
     rows_per_pass = max(1, round(rows / settings.passes_per_step))
     if curriculum_share is not None:
         samples = long_samples_apart(samples, rows_per_pass * settings.passes_per_step, stage.seed)
-    trainer = LabelledPositionsTrainer(
+    trainer = SFTTrainer(
         model=model,
         args=_arguments(stage, settings, rows_per_pass, packed_tokens, curriculum_share),
         train_dataset=Dataset.from_list([vars(sample) for sample in samples]),
@@ -72,6 +73,7 @@ def train(
         optimizers=(build_optimizer(model, settings.optimizer, settings.learning_rate), None),
         callbacks=[MarkComplete(), ReportProgress(stage)],
     )
+    score_labels_only(model)
     trainer.remove_callback(PrinterCallback)  # ReportProgress speaks for the Trainer
     resume = last_complete_checkpoint(stage.out / "trainer")
     outcome = trainer.train(resume_from_checkpoint=str(resume) if resume else None)

@@ -29,6 +29,7 @@ from agentworld_dag.training.checkpoints import (
     save_checkpoint,
 )
 from agentworld_dag.training.judge import ChatJudge
+from agentworld_dag.training.labelled_head import score_labels_only
 from agentworld_dag.training.optimizer import build_optimizer
 from agentworld_dag.training.progress import ReportProgress
 from agentworld_dag.training.rewards import FULL_REWARD, Truth, hybrid_rewards
@@ -52,6 +53,7 @@ def work(stage: Stage) -> dict[str, Any]:
         optimizers=(build_optimizer(model, settings.optimizer, settings.learning_rate), None),
         callbacks=[MarkComplete(), ReportProgress(stage)],
     )
+    score_labels_only(model, settings.temperature)
     trainer.remove_callback(PrinterCallback)  # ReportProgress speaks for the Trainer
     resume = last_complete_checkpoint(stage.out / "trainer")
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)

@@ -3,7 +3,7 @@ from pathlib import Path
 from transformers import AutoTokenizer
 
 from agentworld_dag.training.cpt import observation_sample, work
-from agentworld_dag.training.labelled_loss import IGNORED
+from agentworld_dag.training.labelled_head import IGNORED
 from agentworld_dag.training.tokenizer import ChatEncoder
 from agentworld_dag.trajectories.render import turn_messages
 from tests.small_loop import make_trajectory

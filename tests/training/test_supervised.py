@@ -1,4 +1,4 @@
-from agentworld_dag.training.labelled_loss import IGNORED
+from agentworld_dag.training.labelled_head import IGNORED
 from agentworld_dag.training.supervised import WINDOW_BATCHES, Sample, long_samples_apart, prompt_and_target
 
 
