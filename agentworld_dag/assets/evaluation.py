@@ -46,6 +46,7 @@ ANSWERS_SECTIONS = (
     "evaluation.control_temperatures",
     "collection.seed",
     "world_model_rl.temperature",
+    "simulator.mode",
     "simulator.max_new_tokens",
 )
 DRIFT_SECTIONS = ("model.template", "evaluation.drift_episodes", "simulator.max_new_tokens")
@@ -95,7 +96,7 @@ def cpt_answers(
 def sft_answers(
     context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
 ) -> dg.MaterializeResult:
-    """What the model answers after SFT on the same turns, with the ledger and with plain history."""
+    """What the model answers after SFT on the same turns, with the ledger and, as CPT did, with plain history."""
     return materialized(make(context, SFT_ANSWERS, preset, lake, jobs))
 
 
@@ -108,7 +109,7 @@ def sft_answers(
 def rl_answers(
     context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
 ) -> dg.MaterializeResult:
-    """What the model answers after RL on the same turns, with the ledger and with plain history."""
+    """What the model answers after RL on the same turns, with the ledger."""
     return materialized(make(context, RL_ANSWERS, preset, lake, jobs))
 
 

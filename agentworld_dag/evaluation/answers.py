@@ -61,11 +61,14 @@ def work(stage: Stage) -> dict[str, Any]:
 
 
 def settings_of(preset: Preset, checkpoint: str) -> list[Setting]:
-    """What is asked of a checkpoint. CPT knows no reasoning and no ledger: it reads history."""
-    main: Mode = "history" if checkpoint == "cpt" else "ledger"
+    """What is asked of a checkpoint, in the simulator's mode.
+
+    CPT knows no reasoning and no ledger and reads history: SFT is asked that way, too, for a step in one mode.
+    """
+    main: Mode = "history" if checkpoint == "cpt" else preset.simulator.mode
     full = preset.world_model_rl.temperature
     asked = [Setting(checkpoint, main, GREEDY, 0.0), Setting(checkpoint, main, SAMPLED, full)]
-    if checkpoint != "cpt":
+    if checkpoint == "sft" and main != "history":
         asked.append(Setting(checkpoint, "history", GREEDY, 0.0))
     if checkpoint != "rl":
         colder = preset.evaluation.control_temperatures

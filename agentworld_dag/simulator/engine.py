@@ -28,7 +28,7 @@ class Engine:
     """Greedy or sampled completions of token prompts; deterministic for a seed and an order of requests."""
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, seed: int, max_batch: int = 128
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, seed: int, max_batch: int = 64
     ) -> None:
         self.model = model.eval()
         self.tokenizer: Any = tokenizer  # its annotations are unions that no call narrows

@@ -25,6 +25,14 @@ def test_each_setting_answers_every_turn_once(stage, base: Path, splits: Path) -
     }
 
 
+def test_sft_is_asked_in_the_mode_of_cpt_too_and_all_in_that_of_the_simulator() -> None:
+    preset = small_preset()
+    asked = {name: {s.mode for s in settings_of(preset, name)} for name in ("cpt", "sft", "rl")}
+    assert asked == {"cpt": {"history"}, "sft": {"ledger", "history"}, "rl": {"ledger"}}
+    plain = preset.model_copy(update={"simulator": preset.simulator.model_copy(update={"mode": "history"})})
+    assert {s.mode for name in ("sft", "rl") for s in settings_of(plain, name)} == {"history"}
+
+
 def test_only_what_others_are_compared_with_gets_a_temperature_control() -> None:
     asked = {name: {s.decoding for s in settings_of(small_preset(), name)} for name in ("cpt", "sft", "rl")}
     assert "sampled@0.5" in asked["cpt"] & asked["sft"]
