@@ -1,7 +1,8 @@
-"""`make run` and `make study`: turn the loop from a terminal, with one clear error when it cannot be done.
+"""The command `agentworld`, with one clear error when something cannot be done.
 
-    python -m agentworld_dag.cli run --preset tiny --seed 0
-    python -m agentworld_dag.cli study --preset tiny --seeds 5
+    agentworld run --preset tiny --seed 0      one turn of the loop: `make run`
+    agentworld study --preset tiny --seeds 5   the loop over seeds, pooled: `make study`
+    agentworld bench score JUDGED.jsonl        the benchmark alone, without the graph
 
 Everything else a person does with the loop is done in the Dagster and MLflow
 UIs (`make ui`) or with `dg`.
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from agentworld_dag import preflight
 from agentworld_dag.artifacts import naming_full_disk
+from agentworld_dag.benchmark import command
 from agentworld_dag.errors import AgentWorldError
 from agentworld_dag.home import home
 from agentworld_dag.partitions import FIRST_ROUND
@@ -26,7 +28,7 @@ log = logging.getLogger("agentworld_dag.cli")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code: 0 when the report was written, 1 on an AgentWorldError, 130 when interrupted."""
+    """Exit code: 0 when it is done, 1 on an AgentWorldError, 130 when interrupted."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     for library in ("alembic", "urllib3"):
@@ -82,13 +84,15 @@ def _turn_seeds(options: argparse.Namespace, seeds: list[int]) -> list[Path]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="agentworld_dag", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(prog="agentworld", description=__doc__.splitlines()[0] if __doc__ else "")
     commands = parser.add_subparsers(required=True)
-    for command, text in ((run, "one turn of the loop"), (study, "the loop over several seeds")):
-        sub = commands.add_parser(command.__name__, help=text)
-        sub.set_defaults(command=command)
+    for does, text in ((run, "one turn of the loop"), (study, "the loop over several seeds")):
+        sub = commands.add_parser(does.__name__, help=text)
+        sub.set_defaults(command=does)
         sub.add_argument("--preset", default="tiny", help="a name under infra/presets, or a path")
         sub.add_argument("--round", default=FIRST_ROUND)
+    bench = commands.add_parser("bench", help="score and compare world models, without the graph")
+    command.add_commands(bench)
     commands.choices["run"].add_argument("--seed", type=int, default=0)
     commands.choices["study"].add_argument("--seeds", type=int, default=5, help="how many")
     commands.choices["study"].add_argument("--first-seed", type=int, default=0, help="where they start")

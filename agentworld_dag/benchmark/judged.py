@@ -1,0 +1,101 @@
+"""Judged AgentWorldBench rows, as the official script writes them (its repository at cd0aa83).
+
+One JSON object a line: `task`, `id`, `turn_idx`, one field per dimension,
+`total_score` and `failed`. Lines end in "\\n" only: observations hold U+2028 and
+its kind. What cannot be used is reported, and the rest goes on. What a row is
+worth is for `official` and `strict` to say.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agentworld_dag.errors import EvaluationError
+
+DOMAINS = ("mcp", "search", "terminal", "swe", "android", "web", "os")
+DIMENSIONS = ("format", "factuality", "consistency", "realism", "quality")
+TOTAL = "total_score"
+
+
+@dataclass(frozen=True)
+class JudgedRow:
+    """One line of a file, nothing interpreted but where it belongs."""
+
+    line: int
+    domain: str
+    fields: Mapping[str, Any]
+
+    @property
+    def sample(self) -> tuple[str, str, str]:
+        """What was judged: domain, trajectory and turn."""
+        return self.domain, str(self.fields.get("id")), str(self.fields.get("turn_idx"))
+
+    @property
+    def failed(self) -> bool:
+        """Not answered or not judged. Anything but a zero counts, as in the official script."""
+        return self.fields.get("failed", 1.0) != 0.0
+
+
+@dataclass(frozen=True)
+class Judgements:
+    """A file: its rows, and what could not be used of it."""
+
+    path: Path
+    rows: tuple[JudgedRow, ...]
+    problems: tuple[str, ...]
+    """One sentence each, with file and line."""
+
+
+def read_judged(path: Path) -> Judgements:
+    """Every JSON object of the file, as the official script takes them.
+
+    Raises EvaluationError when the file cannot be read or holds no object.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise EvaluationError(f"cannot read {path}: {error.strerror}; expected a file of judged rows") from error
+    rows, problems = [], []
+    for number, text in enumerate(lines, start=1):
+        if text.strip():
+            try:
+                rows.append(_row(number, text))
+            except ValueError as error:
+                problems.append(f"{path}:{number}: {error}; left out")
+    if not rows:
+        seen = f" (first problem: {problems[0]})" if problems else ""
+        raise EvaluationError(f"{path} holds no judged row{seen}; expected one JSON object a line")
+    return Judgements(path, tuple(rows), tuple(problems))
+
+
+def sound(judged: Judgements) -> Judgements:
+    """The rows that say what they judge: known domain, trajectory and turn, each sample once."""
+    rows: dict[tuple[str, str, str], JudgedRow] = {}
+    problems = list(judged.problems)
+    for row in judged.rows:
+        problem = _what_is_wrong(row)
+        if not problem and row.sample in rows:
+            problem = f"the sample of line {rows[row.sample].line} again"
+        if problem:
+            problems.append(f"{judged.path}:{row.line}: {problem}; left out")
+        else:
+            rows[row.sample] = row
+    return Judgements(judged.path, tuple(rows.values()), tuple(problems))
+
+
+def _row(number: int, text: bytes) -> JudgedRow:
+    """Raises ValueError."""
+    fields = json.loads(text)
+    if not isinstance(fields, dict):
+        raise ValueError(f"{type(fields).__name__} instead of a JSON object")
+    return JudgedRow(number, str(fields.get("task", "mcp")).rpartition("/")[2], fields)
+
+
+def _what_is_wrong(row: JudgedRow) -> str:
+    if missing := [name for name in ("task", "id", "turn_idx") if name not in row.fields]:
+        return f"no {', '.join(missing)}"
+    if row.domain not in DOMAINS:
+        return f"unknown domain {row.fields['task']!r}, expected one of {', '.join(DOMAINS)}"
+    return ""
