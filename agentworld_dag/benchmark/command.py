@@ -59,11 +59,11 @@ def compare(options: argparse.Namespace) -> None:
     from agentworld_dag.benchmark.strict import compared, refuse_above
     from agentworld_dag.evaluation.intervals import Resampling
 
-    sides = [sound(read_judged(path)) for path in (options.first, options.second)]
-    for side in sides:
+    first, second = (sound(read_judged(path)) for path in (options.first, options.second))
+    for side in (first, second):
         _tell(side.problems)
         refuse_above(side, options.error_budget)
-    found = compared(*sides, Resampling(options.bootstrap_samples, options.seed))
+    found = compared(first, second, Resampling(options.bootstrap_samples, options.seed))
     if options.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return

@@ -15,7 +15,7 @@ import numpy as np
 from agentworld_dag.benchmark.judged import DIMENSIONS, JudgedRow, Judgements
 from agentworld_dag.benchmark.official import normalised
 from agentworld_dag.errors import EvaluationError
-from agentworld_dag.evaluation.intervals import Estimate, Resampling, Sample, difference, estimate, mean
+from agentworld_dag.evaluation.intervals import Estimate, Floats, Resampling, Sample, difference, estimate, mean
 
 LOWEST, HIGHEST = 1, 5
 ERROR_BUDGET = 0.01
@@ -30,7 +30,7 @@ def strict_scores(judged: Judgements, plan: Resampling, error_budget: float = ER
     refuse_above(judged, error_budget)
     domains = {name: [row for row in judged.rows if row.domain == name] for name in _domains(judged.rows)}
     totals = {name: _sample(rows, total) for name, rows in domains.items()}
-    macro = estimate(lambda *means: sum(means) / len(means), list(totals.values()), plan)
+    macro = estimate(_average, list(totals.values()), plan)
     micro = mean(_sample(judged.rows, total), plan)
     return {
         "domains": {name: _domain(rows, totals[name], plan) for name, rows in domains.items()},
@@ -50,11 +50,11 @@ def compared(first: Judgements, second: Judgements, plan: Resampling) -> dict[st
         raise EvaluationError(
             f"{first.path} and {second.path} share no sample (task, id, turn_idx): nothing to compare"
         )
-    sides = [_sample([rows[key] for key in shared], total) for rows in (ours, theirs)]
+    one, other = (_sample([rows[key] for key in shared], total) for rows in (ours, theirs))
     return {
-        "difference": asdict(difference(*sides, plan)),
-        "first": asdict(mean(sides[0], plan)),
-        "second": asdict(mean(sides[1], plan)),
+        "difference": asdict(difference(one, other, plan)),
+        "first": asdict(mean(one, plan)),
+        "second": asdict(mean(other, plan)),
         "shared": len(shared),
         "only_first": len(ours) - len(shared),
         "only_second": len(theirs) - len(shared),
@@ -109,6 +109,10 @@ def _sample(rows: Sequence[JudgedRow], score: Any) -> Sample:
 
 def _ends(found: Estimate) -> Mapping[str, float]:
     return {"low": found.low, "high": found.high}
+
+
+def _average(*means: Floats) -> Floats:
+    return np.mean(np.stack(means), axis=0)
 
 
 def _domains(rows: Sequence[JudgedRow]) -> list[str]:
