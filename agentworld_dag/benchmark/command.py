@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from agentworld_dag.benchmark.judged import ERROR_BUDGET
+
 log = logging.getLogger(__name__)
 SHOWN_PROBLEMS = 5
 
@@ -31,7 +33,9 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     two.set_defaults(command=compare)
     for command in (one, two):
         command.add_argument("--json", action="store_true", help="print JSON instead of a table")
-        command.add_argument("--error-budget", type=float, default=0.01, help="largest share without a judgement")
+        command.add_argument(
+            "--error-budget", type=float, default=ERROR_BUDGET, help="largest share without a judgement"
+        )
         command.add_argument("--bootstrap-samples", type=int, default=2000)
         command.add_argument("--seed", type=int, default=0, help="of the bootstrap")
 

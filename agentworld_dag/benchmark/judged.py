@@ -17,6 +17,8 @@ from agentworld_dag.errors import EvaluationError
 DOMAINS = ("mcp", "search", "terminal", "swe", "android", "web", "os")
 DIMENSIONS = ("format", "factuality", "consistency", "realism", "quality")
 TOTAL = "total_score"
+ERROR_BUDGET = 0.01
+"""Largest share of rows without a usable judgement for which a score is given."""
 
 
 @dataclass(frozen=True)

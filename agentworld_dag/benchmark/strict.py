@@ -12,14 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from agentworld_dag.benchmark.judged import DIMENSIONS, JudgedRow, Judgements
+from agentworld_dag.benchmark.judged import DIMENSIONS, ERROR_BUDGET, JudgedRow, Judgements
 from agentworld_dag.benchmark.official import normalised
 from agentworld_dag.errors import EvaluationError
 from agentworld_dag.evaluation.intervals import Estimate, Floats, Resampling, Sample, difference, estimate, mean
 
 LOWEST, HIGHEST = 1, 5
-ERROR_BUDGET = 0.01
-"""Largest share of rows without a usable judgement for which a score is given."""
 
 
 def strict_scores(judged: Judgements, plan: Resampling, error_budget: float = ERROR_BUDGET) -> dict[str, Any]:
