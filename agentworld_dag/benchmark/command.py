@@ -14,7 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from agentworld_dag.benchmark.judged import ERROR_BUDGET
+from agentworld_dag.benchmark.judged import ERROR_BUDGET, read_judged, sound
+from agentworld_dag.config import check_seed
+from agentworld_dag.errors import ConfigError
 
 log = logging.getLogger(__name__)
 SHOWN_PROBLEMS = 5
@@ -41,10 +43,8 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 
 
 def score(options: argparse.Namespace) -> None:
-    from agentworld_dag.benchmark.judged import read_judged, sound
     from agentworld_dag.benchmark.official import official_scores
     from agentworld_dag.benchmark.strict import strict_scores
-    from agentworld_dag.evaluation.intervals import Resampling
 
     judged = read_judged(options.judged)
     if options.protocol == "official":
@@ -53,21 +53,17 @@ def score(options: argparse.Namespace) -> None:
         return
     judged = sound(judged)
     _tell(judged.problems)
-    _print(
-        strict_scores(judged, Resampling(options.bootstrap_samples, options.seed), options.error_budget), options.json
-    )
+    _print(strict_scores(judged, _plan(options), options.error_budget), options.json)
 
 
 def compare(options: argparse.Namespace) -> None:
-    from agentworld_dag.benchmark.judged import read_judged, sound
     from agentworld_dag.benchmark.strict import compared, refuse_above
-    from agentworld_dag.evaluation.intervals import Resampling
 
     first, second = (sound(read_judged(path)) for path in (options.first, options.second))
     for side in (first, second):
         _tell(side.problems)
         refuse_above(side, options.error_budget)
-    found = compared(first, second, Resampling(options.bootstrap_samples, options.seed))
+    found = compared(first, second, _plan(options))
     if options.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
@@ -76,6 +72,14 @@ def compare(options: argparse.Namespace) -> None:
     sys.stdout.write(
         f"{found['shared']} samples shared, {found['only_first']} and {found['only_second']} in one only\n"
     )
+
+
+def _plan(options: argparse.Namespace) -> Any:
+    from agentworld_dag.evaluation.intervals import Resampling
+
+    if options.bootstrap_samples < 1:
+        raise ConfigError(f"--bootstrap-samples {options.bootstrap_samples}: expected 1 or more")
+    return Resampling(options.bootstrap_samples, check_seed(options.seed))
 
 
 def _print(found: dict[str, Any], as_json: bool) -> None:

@@ -10,12 +10,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from agentworld_dag.errors import EvaluationError
+from agentworld_dag.trajectories.schema import Domain
 
-DOMAINS = ("mcp", "search", "terminal", "swe", "android", "web", "os")
-DIMENSIONS = ("format", "factuality", "consistency", "realism", "quality")
+DOMAINS = get_args(Domain)
 TOTAL = "total_score"
 ERROR_BUDGET = 0.01
 """Largest share of rows without a usable judgement for which a score is given."""
@@ -73,7 +73,10 @@ def read_judged(path: Path) -> Judgements:
 
 
 def sound(judged: Judgements) -> Judgements:
-    """The rows that say what they judge: known domain, trajectory and turn, each sample once."""
+    """The rows that say what they judge: known domain, trajectory and turn, each sample once.
+
+    Raises EvaluationError when there is none.
+    """
     rows: dict[tuple[str, str, str], JudgedRow] = {}
     problems = list(judged.problems)
     for row in judged.rows:
@@ -84,6 +87,8 @@ def sound(judged: Judgements) -> Judgements:
             problems.append(f"{judged.path}:{row.line}: {problem}; left out")
         else:
             rows[row.sample] = row
+    if not rows:
+        raise EvaluationError(f"{judged.path} holds no usable row; first problem: {problems[0]}")
     return Judgements(judged.path, tuple(rows.values()), tuple(problems))
 
 

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from statistics import mean
 from typing import Any
 
-from agentworld_dag.benchmark.judged import DIMENSIONS, TOTAL, JudgedRow
+from agentworld_dag.benchmark.judged import TOTAL, JudgedRow
 from agentworld_dag.errors import EvaluationError
+from agentworld_dag.training.judge import DIMENSIONS
 
 INVALID = 0
 """The script's mark for a score that is none."""

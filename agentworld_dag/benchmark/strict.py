@@ -2,7 +2,8 @@
 
 A row that failed, or whose judgement is not five integers from 1 to 5, scores
 the minimum in every dimension. Macro weighs domains equally, as the paper's
-tables do, micro weighs rows. Turns of one trajectory are not independent:
+tables do, micro weighs rows. A line that cannot be placed is left out of the
+score and counts against coverage and budget. Turns of one trajectory are not independent:
 intervals draw trajectories. Above the error budget there is no score at all.
 """
 
@@ -12,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from agentworld_dag.benchmark.judged import DIMENSIONS, ERROR_BUDGET, JudgedRow, Judgements
+from agentworld_dag.benchmark.judged import ERROR_BUDGET, JudgedRow, Judgements
 from agentworld_dag.benchmark.official import normalised
 from agentworld_dag.errors import EvaluationError
 from agentworld_dag.evaluation.intervals import Estimate, Floats, Resampling, Sample, difference, estimate, mean
+from agentworld_dag.training.judge import DIMENSIONS
 
 LOWEST, HIGHEST = 1, 5
 
@@ -35,8 +37,8 @@ def strict_scores(judged: Judgements, plan: Resampling, error_budget: float = ER
         "overall": macro.value,
         "macro": asdict(macro),
         "micro": asdict(micro),
-        "coverage": 1 - _unusable(judged.rows) / len(judged.rows),
-        "unreadable_lines": len(judged.problems),
+        "coverage": sum(map(usable, judged.rows)) / (len(judged.rows) + len(judged.problems)),
+        "left_out": len(judged.problems),
     }
 
 
@@ -75,13 +77,14 @@ def total(row: JudgedRow) -> float:
 
 
 def refuse_above(judged: Judgements, error_budget: float) -> None:
-    """Raises EvaluationError when too many rows are without a usable judgement, unreadable lines among them."""
+    """Raises EvaluationError when too many rows are without a usable judgement, lines left out among them."""
     lost, of = _unusable(judged.rows) + len(judged.problems), len(judged.rows) + len(judged.problems)
     if lost > error_budget * of:
         first = judged.problems[0] if judged.problems else _first_unusable(judged)
         raise EvaluationError(
             f"{lost} of {of} rows have no usable judgement, the budget is {error_budget:.1%}: no score. "
-            f"First: {first}. Run what failed again, or raise --error-budget: each of them then scores the minimum"
+            f"First: {first}. Run what failed again, or raise --error-budget: a row then scores the minimum, "
+            "a line left out stays out"
         )
 
 

@@ -1,11 +1,7 @@
-"""Judged rows with every quirk the official pipeline can write, drawn from a seed.
-
-python tests/benchmark/judged_rows.py OUT.jsonl
-"""
+"""Judged rows with the quirks the official script lets through, drawn from a seed."""
 
 import json
 import random
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +103,3 @@ QUIRKS = (
 
 def write(path: Path, rows: list[dict[str, Any]]) -> None:
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]), judged_rows())

@@ -56,7 +56,16 @@ def test_too_many_failures_are_one_error_and_exit_code_1(judged: Path, tmp_path:
     assert cli.main(["bench", "score", str(tmp_path / "failed.jsonl"), "--error-budget", "0.02"]) == 0
 
 
-def test_the_command_is_installed_and_starts_light(judged: Path) -> None:
+@pytest.mark.parametrize(
+    ("flag", "value", "told"),
+    [("--seed", "-1", "ConfigError: seed -1"), ("--bootstrap-samples", "0", "ConfigError: --bootstrap-samples 0")],
+)
+def test_a_bootstrap_that_cannot_be_drawn_is_one_error(judged: Path, caplog, flag: str, value: str, told: str) -> None:
+    assert cli.main(["bench", "score", str(judged), flag, value]) == 1
+    assert told in caplog.text
+
+
+def test_the_command_is_installed(judged: Path) -> None:
     agentworld = Path(sys.executable).with_name("agentworld")
     done = subprocess.run([agentworld, "bench", "score", judged, "--json"], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["overall"] == 50

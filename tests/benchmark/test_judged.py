@@ -37,7 +37,7 @@ def test_what_cannot_be_used_is_named_with_file_and_line_and_the_rest_goes_on(tm
     assert problems[0].startswith("2: ")
     assert problems[1:] == [
         "3: list instead of a JSON object; left out",
-        "4: unknown domain 'cooking', expected one of mcp, search, terminal, swe, android, web, os; left out",
+        "4: unknown domain 'cooking', expected one of terminal, swe, mcp, search, web, os, android; left out",
         "5: no id; left out",
         "6: the sample of line 1 again; left out",
     ]
@@ -47,6 +47,12 @@ def test_what_cannot_be_used_is_named_with_file_and_line_and_the_rest_goes_on(tm
 def test_a_file_without_a_row_is_refused(tmp_path: Path, lines: tuple[str, ...]) -> None:
     with pytest.raises(EvaluationError, match="holds no judged row"):
         read_judged(written(tmp_path, *lines))
+
+
+def test_a_file_without_a_row_that_can_be_placed_is_refused(tmp_path: Path) -> None:
+    judged = read_judged(written(tmp_path, '{"task": "cooking", "id": "c", "turn_idx": 1}'))
+    with pytest.raises(EvaluationError, match=r"holds no usable row; first problem: .*:1: unknown domain 'cooking'"):
+        sound(judged)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:

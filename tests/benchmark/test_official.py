@@ -9,7 +9,7 @@ from agentworld_dag.errors import EvaluationError
 from tests.benchmark.judged_rows import judged_rows, write
 
 PRINTED = Path(__file__).with_name("official_scores.json")
-"""What the official script at cd0aa83 printed for `judged_rows()`."""
+"""What the official script at cd0aa83 printed for `judged_rows()`; made by `official_scores.py`."""
 
 
 def test_every_number_is_the_official_scripts(tmp_path: Path) -> None:

@@ -66,6 +66,8 @@ def test_above_the_error_budget_there_is_no_score() -> None:
     unread = Judgements(rows.path, rows.rows[:98], ("judged.jsonl:99: no JSON",) * 2)
     with pytest.raises(EvaluationError, match="2 of 100 rows"):
         strict_scores(unread, PLAN)
+    found = strict_scores(unread, PLAN, error_budget=0.02)
+    assert (found["coverage"], found["left_out"], found["micro"]["value"]) == (0.98, 2, 100)
 
 
 def test_a_comparison_is_paired_on_shared_samples() -> None:
