@@ -66,7 +66,7 @@ class Stage:
 def run_stage(work: Work, arguments: list[str] | None = None) -> None:
     """Run `work` once; a complete output folder returns at once. Exits 1 with one line on an AgentWorldError."""
     options = _parser().parse_args(arguments)
-    gc.freeze()  # modules live as long as the process; going through them at its end takes two seconds
+    gc.freeze()  # modules live as long as the process; going through them at its end takes over a second
     if DAGSTER_PIPES_CONTEXT_ENV_VAR in os.environ:
         die_with_parent()
     with warnings.catch_warnings():

@@ -3,8 +3,9 @@
 TRL's trainers ask their model for the log-probabilities of labels, with
 `fused_lm_head=True`. On a GPU TRL projects labelled positions only, on a CPU
 every position, though most of a sample here is prompt and padding. This head
-keeps TRL's contract and takes a fifth off a step of any of our trainers on a
-CPU (`benchmarks/labelled_head.py`).
+keeps TRL's contract and makes a pass cheaper by what the labels leave out
+(`benchmarks/labelled_head.py`). It is for heads like Qwen3's: soft caps and
+scales that other models put on their logits are left out.
 """
 
 import functools
