@@ -42,10 +42,15 @@ class Shot:
     path: str
     awaits: str
     height: int = 1100
+    clicks: str = ""
+    """What is clicked once it is drawn."""
 
+
+HIDE_TREE = "xpath=//input[contains(@placeholder, 'Jump to')]/following::button[1]"
+"""The graph was fitted to the room beside the tree, so that without the tree no control lies on it."""
 
 SHOTS = [
-    Shot("dagster-graph", "dagster", "/asset-groups", "world_model", height=1700),
+    Shot("dagster-graph", "dagster", "/asset-groups", "world_model", height=1700, clicks=HIDE_TREE),
     Shot("dagster-asset", "dagster", "/assets/world_model_rl", "reward_curve"),
     Shot("dagster-report", "dagster", "/assets/round_report", "report.html"),
     Shot("mlflow-runs", "mlflow", "/#/experiments/1/runs", "world_model_rl"),
@@ -85,6 +90,9 @@ def take(page: Page, shot: Shot, url: str) -> None:
     page.goto(url)
     page.get_by_text(shot.awaits).first.wait_for(timeout=WAITING_MS)
     page.wait_for_timeout(DRAWING_MS)
+    if shot.clicks:
+        page.locator(shot.clicks).click()
+        page.wait_for_timeout(DRAWING_MS)
     path = IMAGES / f"{shot.image}.png"
     page.screenshot(path=path)
     print(path)

@@ -57,7 +57,7 @@ def turn_the_loop(
     if not result.success:
         if any("DagsterExecutionInterruptedError" in name for name in _error_names(result)):
             raise KeyboardInterrupt
-        raise RunError(_first_reason(result))
+        raise RunError(first_reason(result))
     return _summary(result, started_at)
 
 
@@ -87,21 +87,34 @@ def _error_names(result: dg.JobExecutionResult) -> list[str]:
     return [error.cls_name or "" for error in errors if error]
 
 
-def _first_reason(result: dg.JobExecutionResult) -> str:
+def first_reason(result: dg.JobExecutionResult) -> str:
+    """Why a run did not succeed, in one line: the gate that closed, or what the first failed step said."""
     gates = [check for check in result.get_asset_check_evaluations() if check.blocking and not check.passed]
     if gates:
         return _gate(gates[0])
     failures = result.get_step_failure_events()
     if not failures:
         return "the run ended without a result and without a failed step; its log is in the Dagster UI (`make ui`)"
-    first = failures[0]
-    data = first.step_failure_data
+    return f"{failures[0].step_key}: {_crash(result, failures[0]) or _said(failures[0])}"
+
+
+def _crash(result: dg.JobExecutionResult, failure: dg.DagsterEvent) -> str | None:
+    """Dagster's account of a step process that could not speak for itself any more, such as a killed one."""
+    accounts = [
+        event.message or ""
+        for event in result.all_events
+        if event.step_key == failure.step_key and event.is_engine_event and event.engine_event_data.error
+    ]
+    return f"{accounts[0]} Nothing that was finished is lost; run again to go on" if accounts else None
+
+
+def _said(failure: dg.DagsterEvent) -> str:
+    data = failure.step_failure_data
     given = data.user_failure_data.description if data.user_failure_data else None
     error = data.error
     while error and error.cause:
         error = error.cause
-    reason = given or (error.message.strip() if error else "no reason recorded")
-    return f"{first.step_key}: {reason}"
+    return given or (error.message.strip() if error else "no reason recorded")
 
 
 def _gate(check: dg.AssetCheckEvaluation) -> str:

@@ -3,11 +3,12 @@
     reward = w * rubric + (1 - w) * rule,   both in [0, 25], w = 0.9 by default
 
 An answer that cannot be used (no closed reasoning, a patch that does not
-apply) or that the judge failed to score earns 0. The judge sees action,
-prediction and truth, never the reasoning; the rule alone checks the patch,
-because a ledger depends on it.
+apply) earns 0. One that the judge failed to score has no reward and takes no
+part in its group. The judge sees action, prediction and truth, never the
+reasoning; the rule alone checks the patch, because a ledger depends on it.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,13 +52,25 @@ def rule_score(answer: Answer, truth: Truth) -> float:
 
 def hybrid_rewards(
     texts: Sequence[str], truths: Sequence[Truth], rubric_weight: float, judge: ChatJudge | None
-) -> list[float]:
-    """One reward per generated text, in [0, 25]."""
+) -> list[float | None]:
+    """One reward per generated text, in [0, 25]; None where the judge failed on a usable answer."""
     answers = [usable_answer(text, truth.state_before) for text, truth in zip(texts, truths, strict=True)]
     rubrics = _rubrics(answers, truths, judge)
     return [
         _mix(answer, truth, rubric, rubric_weight)
         for answer, truth, rubric in zip(answers, truths, rubrics, strict=True)
+    ]
+
+
+def neutral_where_unscored(rewards: Sequence[float | None], truths: Sequence[Truth]) -> list[float]:
+    """Rewards whose gaps hold the mean of what was scored for the same truth, an advantage of 0 in its group."""
+    scored = defaultdict[Truth, list[float]](list)
+    for reward, truth in zip(rewards, truths, strict=True):
+        if reward is not None:
+            scored[truth].append(reward)
+    means = {truth: sum(group) / len(group) for truth, group in scored.items()}
+    return [
+        means.get(truth, 0.0) if reward is None else reward for reward, truth in zip(rewards, truths, strict=True)
     ]
 
 
@@ -72,8 +85,10 @@ def _rubrics(
     return [by_index.get(i) for i in range(len(answers))]
 
 
-def _mix(answer: Answer | None, truth: Truth, rubric: Rubric | None, rubric_weight: float) -> float:
-    if answer is None or rubric is None:
+def _mix(answer: Answer | None, truth: Truth, rubric: Rubric | None, rubric_weight: float) -> float | None:
+    if answer is None:
         return 0.0
+    if rubric is None:
+        return None
     mean = sum(rubric.values()) / len(rubric)
     return rubric_weight * mean * 5 + (1 - rubric_weight) * FULL_REWARD * rule_score(answer, truth)

@@ -11,6 +11,7 @@ reference-grounded rule judge.
 
 import os
 import random
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -32,11 +33,14 @@ from agentworld_dag.training.judge import ChatJudge
 from agentworld_dag.training.labelled_head import score_labels_only
 from agentworld_dag.training.optimizer import build_optimizer
 from agentworld_dag.training.progress import ReportProgress
-from agentworld_dag.training.rewards import FULL_REWARD, Truth, hybrid_rewards
+from agentworld_dag.training.rewards import FULL_REWARD, Truth, hybrid_rewards, neutral_where_unscored
 from agentworld_dag.trajectories import patch
 from agentworld_dag.trajectories.parquet import read_trajectories
 from agentworld_dag.trajectories.render import Template, state_before, turn_messages
 from agentworld_dag.trajectories.schema import Trajectory
+
+UNSCORED = "unscored"
+"""Share of a step's answers that the judge failed on."""
 
 
 def work(stage: Stage) -> dict[str, Any]:
@@ -91,11 +95,14 @@ def reward_function(tokenizer: PreTrainedTokenizerBase, settings: WorldModelRl) 
         action: list[str],
         state_patch: list[str],
         observation: list[str],
+        log_metric: Callable[[str, float], None],
         **_: Any,
     ) -> list[float]:
         texts = [str(tokenizer.decode(ids)).removesuffix(str(tokenizer.eos_token)) for ids in completion_ids]
         truths = [Truth(*facts) for facts in zip(state_before, action, state_patch, observation, strict=True)]
-        return hybrid_rewards(texts, truths, settings.rubric_weight, judge)
+        rewards = hybrid_rewards(texts, truths, settings.rubric_weight, judge)
+        log_metric(UNSCORED, rewards.count(None) / len(rewards))
+        return neutral_where_unscored(rewards, truths)
 
     return hybrid
 
@@ -144,6 +151,7 @@ def _summary(history: list[dict[str, Any]], settings: WorldModelRl, trajectories
         "trajectories": trajectories,
         "reward_first_quarter": sum(rewards[:quarter]) / quarter / FULL_REWARD,
         "reward_last_quarter": sum(rewards[-quarter:]) / quarter / FULL_REWARD,
+        "unscored": sum(entry[UNSCORED] for entry in history if UNSCORED in entry) / len(rewards),
         "judge_is_embedded_rules": int(settings.judge_url is None),
         "rewards": rewards,
     }

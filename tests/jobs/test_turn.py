@@ -1,10 +1,13 @@
 import logging
+import os
+import re
+import signal
 
 import dagster as dg
 import pytest
 
 from agentworld_dag.jobs.console import StepLine, is_of_a_stage
-from agentworld_dag.jobs.turn import Turn, covered_s
+from agentworld_dag.jobs.turn import Turn, covered_s, first_reason
 
 
 @pytest.mark.parametrize(
@@ -54,3 +57,38 @@ def test_console_is_what_a_step_logs_to(capfd):
 
     talk.execute_in_process(run_config={"loggers": {"console": {"config": {}}}})
     assert capfd.readouterr().err.strip().endswith("speak: hello")
+
+
+@dg.asset
+def killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dg.asset
+def faulty() -> None:
+    try:
+        raise KeyError("inner")
+    except KeyError as error:
+        raise dg.Failure("the disk is full") from error
+
+
+def job_of_the_killed() -> dg.JobDefinition:
+    return dg.Definitions(assets=[killed], jobs=[dg.define_asset_job("kill", "*")]).resolve_job_def("kill")
+
+
+def job_of_the_faulty() -> dg.JobDefinition:
+    return dg.Definitions(assets=[faulty], jobs=[dg.define_asset_job("fail", "*")]).resolve_job_def("fail")
+
+
+@pytest.mark.parametrize(
+    ("job", "reason"),
+    [
+        (job_of_the_killed, r"killed: .*signal 9.* Nothing that was finished is lost; run again to go on$"),
+        (job_of_the_faulty, r"faulty: the disk is full$"),
+    ],
+)
+def test_a_failed_run_ends_in_one_line_with_its_reason(job, reason):
+    with dg.instance_for_test() as instance:
+        result = dg.execute_job(dg.reconstructable(job), instance=instance)
+        assert not result.success
+        assert re.match(reason, first_reason(result)), first_reason(result)

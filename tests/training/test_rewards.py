@@ -1,12 +1,16 @@
+import json
+
 from agentworld_dag.training.judge import DIMENSIONS, judge_by_rules
-from agentworld_dag.training.rewards import FULL_REWARD, Truth, hybrid_rewards
+from agentworld_dag.training.rewards import FULL_REWARD, Truth, hybrid_rewards, neutral_where_unscored
 
 TRUTH = Truth("cwd=~\nlist=cat", "echo red > memo", "memo=red", "red\n~$")
 GOLD = "<think>\nmemo?\n->\nmemo=red\n</think>\n\nred\n~$"
 
 
 def reward(text: str, weight: float = 0.9, truth: Truth = TRUTH) -> float:
-    return hybrid_rewards([text], [truth], weight, judge=None)[0]
+    score = hybrid_rewards([text], [truth], weight, judge=None)[0]
+    assert score is not None
+    return score
 
 
 def test_the_truth_earns_everything_under_any_mixture() -> None:
@@ -51,3 +55,15 @@ def test_the_rule_judge_gives_five_exactly_to_the_truth() -> None:
         scores = judge_by_rules(wrong, "a b\n~$")
         assert scores["quality"] < 5, wrong
         assert all(1 <= score <= 5 for score in scores.values())
+
+
+def test_a_failed_judge_call_is_a_gap_and_not_a_zero(endpoint) -> None:
+    judge, _, answers = endpoint
+    answers += [(500, ""), (200, json.dumps(dict.fromkeys(DIMENSIONS, 5)))]
+    assert hybrid_rewards([GOLD, GOLD, "unusable"], [TRUTH] * 3, 0.9, judge) == [None, FULL_REWARD, 0.0]
+
+
+def test_a_gap_is_neutral_in_its_own_group() -> None:
+    other = Truth("cwd=~", "pwd", "", "~\n~$")
+    rewards, truths = [None, 4.0, 8.0, None, None], [TRUTH, TRUTH, TRUTH, TRUTH, other]
+    assert neutral_where_unscored(rewards, truths) == [6.0, 4.0, 8.0, 6.0, 0.0]
