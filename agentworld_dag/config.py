@@ -35,6 +35,7 @@ class Collection(Section):
     """How many real sessions are recorded, and how."""
 
     seed: Seed
+    """Of what all runs of a preset share: the sessions, the split, the held-out turns and the evaluation tasks."""
     exploratory_episodes: Count
     task_episodes: Count
     turns_per_episode: Count

@@ -11,18 +11,18 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from transformers import PreTrainedModel
-from trl.trainer.grpo_trainer import GRPOTrainer
 
 from agentworld_dag.agents.encoder import AgentEncoder
 from agentworld_dag.agents.rollout import Episode, Policy, converse, gathered
 from agentworld_dag.config import Agent
 from agentworld_dag.environments.tasks import seed_of
 from agentworld_dag.simulator.engine import Engine
+from agentworld_dag.training.group_trainer import GroupTrainer
 
 SeedEnvironments = Callable[[int], None]
 
 
-class AgentTrainer(GRPOTrainer):
+class AgentTrainer(GroupTrainer):
     """`seed_environments` is called before each step: sampling must not depend on where training was interrupted."""
 
     def __init__(

@@ -20,6 +20,7 @@ import polars as pl
 
 from agentworld_dag.agents.encoder import AgentEncoder
 from agentworld_dag.agents.rollout import Policy, Rollout, run_policy
+from agentworld_dag.config import Preset
 from agentworld_dag.environments.protocol import Environment, Task, goal_reached
 from agentworld_dag.environments.tasks import make_task, seed_of
 from agentworld_dag.environments.terminal import real_terminal
@@ -56,7 +57,7 @@ SCHEMA = pl.Schema(
 def work(stage: Stage) -> dict[str, Any]:
     environment = _environment(stage)
     make_environment = _maker(stage, environment)
-    tasks = [make_task("evaluation", index) for index in range(stage.preset.evaluation.tasks)]
+    tasks = evaluation_tasks(stage.preset)
     rows: list[Row] = []
     examples: list[str] = []
     for arm in [arm for arm in ARMS if f"agent_{arm}" in stage.inputs]:
@@ -74,6 +75,13 @@ def work(stage: Stage) -> dict[str, Any]:
     if environment == SIMULATED:
         return summary(rows)
     return summary(rows) | {"by_sandbox": {real_terminal(stage.preset.collection).sandbox: len(rows)}}
+
+
+def evaluation_tasks(preset: Preset) -> list[Task]:
+    """The tasks of a preset, the same for every arm and run; another collection seed means other tasks."""
+    count = preset.evaluation.tasks
+    first = preset.collection.seed * count
+    return [make_task("evaluation", first + i) for i in range(count)]
 
 
 def policies(stage: Stage, arm: str, environment: str) -> dict[str, Policy]:

@@ -69,9 +69,7 @@ def neutral_where_unscored(rewards: Sequence[float | None], truths: Sequence[Tru
         if reward is not None:
             scored[truth].append(reward)
     means = {truth: sum(group) / len(group) for truth, group in scored.items()}
-    return [
-        means.get(truth, 0.0) if reward is None else reward for reward, truth in zip(rewards, truths, strict=True)
-    ]
+    return [means.get(truth, 0.0) if reward is None else reward for reward, truth in zip(rewards, truths, strict=True)]
 
 
 def _rubrics(

@@ -18,7 +18,6 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, PrinterCallback, set_seed
 from trl.trainer.grpo_config import GRPOConfig
-from trl.trainer.grpo_trainer import GRPOTrainer
 
 from agentworld_dag.config import WorldModelRl
 from agentworld_dag.errors import ConfigError
@@ -29,6 +28,7 @@ from agentworld_dag.training.checkpoints import (
     load_checkpoint,
     save_checkpoint,
 )
+from agentworld_dag.training.group_trainer import GroupTrainer
 from agentworld_dag.training.judge import ChatJudge
 from agentworld_dag.training.labelled_head import score_labels_only
 from agentworld_dag.training.optimizer import build_optimizer
@@ -48,7 +48,7 @@ def work(stage: Stage) -> dict[str, Any]:
     model, tokenizer = load_checkpoint(stage.inputs["world_model_sft"] / "checkpoint")
     trajectories = read_trajectories(stage.inputs["trajectory_splits"] / "rl.parquet")
     set_seed(stage.seed)
-    trainer = GRPOTrainer(
+    trainer = GroupTrainer(
         model=model,
         args=_arguments(stage, settings),
         reward_funcs=reward_function(tokenizer, settings),

@@ -34,6 +34,17 @@ def judge(stage: Callable[..., Stage], inputs: dict[str, Path], environment: str
     return running
 
 
+def test_another_collection_seed_means_other_tasks() -> None:
+    preset = small_preset()
+    other = preset.model_copy(
+        update={"collection": preset.collection.model_copy(update={"seed": preset.collection.seed + 1})}
+    )
+    tasks, others = policy.evaluation_tasks(preset), policy.evaluation_tasks(other)
+    assert len(tasks) == len(others) == preset.evaluation.tasks
+    assert not {task.id for task in tasks} & {task.id for task in others}
+    assert tasks == policy.evaluation_tasks(preset)
+
+
 def test_every_arm_meets_the_same_tasks_sampled_and_greedily(stage, base: Path) -> None:
     out = judge(stage, {"agent_base": base, "agent_scratch": base}, "real").out
     rows = pl.read_parquet(out / "rollouts.parquet")
