@@ -34,6 +34,10 @@ class SimulatorError(AgentWorldError):
     """A simulator bundle is unusable or the model behind it cannot answer."""
 
 
+class EndpointError(AgentWorldError):
+    """A model server cannot be reached or refuses every call."""
+
+
 class JudgeError(AgentWorldError):
     """A judge is misconfigured or fails above its error budget."""
 

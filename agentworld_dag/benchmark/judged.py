@@ -1,17 +1,16 @@
 """Judged AgentWorldBench rows, as the official script writes them (its repository at cd0aa83).
 
 One JSON object a line: `task`, `id`, `turn_idx`, one field per dimension,
-`total_score` and `failed`. Lines end in "\\n" only: observations hold U+2028 and
-its kind. What cannot be used is reported, and the rest goes on. What a row is
-worth is for `official` and `strict` to say.
+`total_score` and `failed`. What cannot be used is reported, and the rest goes
+on. What a row is worth is for `official` and `strict` to say.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from agentworld_dag.benchmark.lines import Line, read_lines
 from agentworld_dag.errors import EvaluationError
 from agentworld_dag.trajectories.schema import Domain
 
@@ -55,21 +54,12 @@ def read_judged(path: Path) -> Judgements:
 
     Raises EvaluationError when the file cannot be read or holds no object.
     """
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise EvaluationError(f"cannot read {path}: {error.strerror}; expected a file of judged rows") from error
-    rows, problems = [], []
-    for number, text in enumerate(lines, start=1):
-        if text.strip():
-            try:
-                rows.append(_row(number, text))
-            except ValueError as error:
-                problems.append(f"{path}:{number}: {error}; left out")
+    lines, problems = read_lines(path, "a file of judged rows")
+    rows = tuple(map(_row, lines))
     if not rows:
         seen = f" (first problem: {problems[0]})" if problems else ""
         raise EvaluationError(f"{path} holds no judged row{seen}; expected one JSON object a line")
-    return Judgements(path, tuple(rows), tuple(problems))
+    return Judgements(path, rows, tuple(problems))
 
 
 def sound(judged: Judgements) -> Judgements:
@@ -92,12 +82,13 @@ def sound(judged: Judgements) -> Judgements:
     return Judgements(judged.path, tuple(rows.values()), tuple(problems))
 
 
-def _row(number: int, text: bytes) -> JudgedRow:
-    """Raises ValueError."""
-    fields = json.loads(text)
-    if not isinstance(fields, dict):
-        raise ValueError(f"{type(fields).__name__} instead of a JSON object")
-    return JudgedRow(number, str(fields.get("task", "mcp")).rpartition("/")[2], fields)
+def _row(line: Line) -> JudgedRow:
+    return JudgedRow(line.number, domain_of(line.fields.get("task", "mcp")), line.fields)
+
+
+def domain_of(task: object) -> str:
+    """The domain in a `task`, which may name a benchmark before it."""
+    return str(task).rpartition("/")[2]
 
 
 def _what_is_wrong(row: JudgedRow) -> str:

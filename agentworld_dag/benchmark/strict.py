@@ -25,9 +25,10 @@ LOWEST, HIGHEST = 1, 5
 def strict_scores(judged: Judgements, plan: Resampling, error_budget: float = ERROR_BUDGET) -> dict[str, Any]:
     """The official shape with intervals beside; `overall` is the macro average.
 
-    Raises EvaluationError above the error budget.
+    Raises EvaluationError above the error budget, and for rows of more than one judge.
     """
     refuse_above(judged, error_budget)
+    refuse_two_judges(judged.rows)
     domains = {name: [row for row in judged.rows if row.domain == name] for name in _domains(judged.rows)}
     totals = {name: _sample(rows, total) for name, rows in domains.items()}
     macro = estimate(_average, list(totals.values()), plan)
@@ -43,7 +44,11 @@ def strict_scores(judged: Judgements, plan: Resampling, error_budget: float = ER
 
 
 def compared(first: Judgements, second: Judgements, plan: Resampling) -> dict[str, Any]:
-    """`first` less `second` on the samples both judged, paired. Raises EvaluationError when they share none."""
+    """`first` less `second` on the samples both judged, paired.
+
+    Raises EvaluationError when they share none or were judged by different judges.
+    """
+    refuse_two_judges((*first.rows, *second.rows))
     ours, theirs = ({row.sample: row for row in side.rows} for side in (first, second))
     shared = sorted(ours.keys() & theirs.keys())
     if not shared:
@@ -86,6 +91,13 @@ def refuse_above(judged: Judgements, error_budget: float) -> None:
             f"First: {first}. Run what failed again, or raise --error-budget: a row then scores the minimum, "
             "a line left out stays out"
         )
+
+
+def refuse_two_judges(rows: Sequence[JudgedRow]) -> None:
+    """Judges differ in level by more than models do. Rows that do not name theirs are taken to share it."""
+    names = sorted({str(row.fields["judge"]) for row in rows if "judge" in row.fields})
+    if len(names) > 1:
+        raise EvaluationError(f"rows of different judges ({', '.join(names)}) have no common score; judge all with one")
 
 
 def _domain(rows: Sequence[JudgedRow], totals: Sample, plan: Resampling) -> dict[str, Any]:

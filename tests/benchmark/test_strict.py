@@ -80,3 +80,12 @@ def test_a_comparison_is_paired_on_shared_samples() -> None:
     assert (found["shared"], found["only_first"], found["only_second"]) == (30, 10, 0)
     with pytest.raises(EvaluationError, match="share no sample"):
         compared(first, judged(("os", 1, FIVES)), PLAN)
+
+
+def test_scores_of_different_judges_are_never_brought_together() -> None:
+    rules, model = (("web", 1, FIVES | {"judge": judge}) for judge in ("rules", "gpt"))
+    with pytest.raises(EvaluationError, match=r"rows of different judges \(gpt, rules\) have no common score"):
+        strict_scores(judged(rules, model), PLAN)
+    with pytest.raises(EvaluationError, match="different judges"):
+        compared(judged(rules), judged(model), PLAN)
+    assert compared(judged(rules), judged(rules), PLAN)["shared"] == 1

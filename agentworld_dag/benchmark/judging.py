@@ -1,0 +1,100 @@
+"""Judgements of predictions: by an LLM behind an endpoint, or by the embedded reference-grounded rules.
+
+`judged.jsonl` holds what the official script's `judge` writes, and `judge`, who
+it was: each judge has a folder of its own, and scores of different judges are
+never compared. What the model did not answer is a failed row and costs no call;
+a judge that does not give five integers from 1 to 5 has failed as well. A row
+is made again when its prediction has changed or its judge had failed.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from agentworld_dag.benchmark.calls import Call, make_calls
+from agentworld_dag.benchmark.endpoint import Endpoint, Refusal, Reply
+from agentworld_dag.benchmark.extraction import observation, predicted_observation
+from agentworld_dag.benchmark.results import Key, ResultsFile
+from agentworld_dag.benchmark.rubric import RUBRIC_VERSION, judge_messages
+from agentworld_dag.benchmark.samples import BenchSample
+from agentworld_dag.training.judge import Rubric, judge_by_rules, parse_rubric
+
+JUDGED = "judged.jsonl"
+RULES = "rules"
+"""The name of the embedded judge."""
+SHOWN_CHARS = 200
+Row = dict[str, Any]
+Predictions = Mapping[Key, Mapping[str, Any]]
+
+
+def judge_with_rules(samples: Sequence[BenchSample], predictions: Predictions, out: Path) -> Path:
+    """Returns the file of judged rows. Raises EvaluationError when the folder is another run's."""
+    with ResultsFile(_file(out, RULES), {"judge": RULES}) as results:
+        for sample, said in _pending(samples, predictions, results):
+            results.add(_scored(sample.key, said, RULES, judge_by_rules(said, observation(sample.truth))))
+        return results.path
+
+
+def judge_with_model(samples: Sequence[BenchSample], predictions: Predictions, judge: Endpoint, out: Path) -> Path:
+    """Returns the file of judged rows; what was judged earlier into the same folder is kept.
+
+    Raises EndpointError when the judge is unusable, EvaluationError when the folder is another run's.
+    """
+    asked = {"judge": judge.model, "temperature": judge.temperature, "rubric": RUBRIC_VERSION}
+    with ResultsFile(_file(out, judge.model), asked) as results:
+        said = {sample.key: (sample, text) for sample, text in _pending(samples, predictions, results)}
+
+        def messages(key: Key) -> list[dict[str, str]]:
+            sample, text = said[key]
+            return judge_messages(sample, text, observation(sample.truth))
+
+        calls = [Call(key, lambda key=key: messages(key)) for key in said]
+        to_row = lambda call, found: _judged(call.key, said[call.key][1], judge.model, found)  # noqa: E731
+        make_calls(calls, judge, results, to_row, f"judged by {judge.model}")
+        return results.path
+
+
+def _pending(
+    samples: Sequence[BenchSample], predictions: Predictions, results: ResultsFile
+) -> list[tuple[BenchSample, str]]:
+    """Samples without a judgement of what was predicted; a missing prediction is recorded here, as a failure."""
+    kept = results.rows()
+    pending: list[tuple[BenchSample, str]] = []
+    for sample in samples:
+        row, before = predictions[sample.key], kept.get(sample.key, {})
+        said = None if row["failed"] else predicted_observation(row["gen"])
+        if said is None:
+            cause = row.get("error_message") or "the model wrote no observation"
+            results.add(_failed(sample.key, None, f"no prediction: {cause}"))
+        elif before.get("failed", 1.0) or before["extracted_output"] != said:
+            pending.append((sample, said))
+    return pending
+
+
+def _judged(key: Key, said: str, judge: str, found: Reply | Refusal) -> Row:
+    if isinstance(found, Refusal):
+        return _failed(key, said, f"the judge did not answer: {found.cause}")
+    try:
+        scores = parse_rubric(found.text)
+    except ValueError:
+        return _failed(key, said, f"the judge gave no scores: {found.text[:SHOWN_CHARS]!r}")
+    used = {"prompt_tokens": found.prompt_tokens, "completion_tokens": found.completion_tokens}
+    return _scored(key, said, judge, scores) | {"judge_raw_output": found.text, **used}
+
+
+def _scored(key: Key, said: str, judge: str, scores: Rubric) -> Row:
+    mean = sum(scores.values()) / len(scores)
+    return _placed(key) | scores | {"total_score": mean, "failed": 0.0, "judge": judge, "extracted_output": said}
+
+
+def _failed(key: Key, said: str | None, cause: str) -> Row:
+    return _placed(key) | {"total_score": 0, "failed": 1.0, "error_message": cause, "extracted_output": said}
+
+
+def _placed(key: Key) -> Row:
+    return dict(zip(("task", "id", "turn_idx"), key, strict=True))
+
+
+def _file(out: Path, judge: str) -> Path:
+    return out / f"judged-{re.sub(r'[^A-Za-z0-9._-]+', '-', judge)}" / JUDGED

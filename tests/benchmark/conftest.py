@@ -1,0 +1,3 @@
+from tests.trajectories.conftest import episode
+
+__all__ = ["episode"]
