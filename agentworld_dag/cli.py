@@ -16,7 +16,7 @@ from pathlib import Path
 
 from agentworld_dag import preflight
 from agentworld_dag.artifacts import naming_full_disk
-from agentworld_dag.benchmark import command
+from agentworld_dag.benchmark.parser import add_commands
 from agentworld_dag.errors import AgentWorldError
 from agentworld_dag.home import home
 from agentworld_dag.partitions import FIRST_ROUND
@@ -91,8 +91,8 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=does)
         sub.add_argument("--preset", default="tiny", help="a name under infra/presets, or a path")
         sub.add_argument("--round", default=FIRST_ROUND)
-    bench = commands.add_parser("bench", help="score and compare world models, without the graph")
-    command.add_commands(bench)
+    bench = commands.add_parser("bench", help="the benchmark alone, without the graph")
+    add_commands(bench)
     commands.choices["run"].add_argument("--seed", type=int, default=0)
     commands.choices["study"].add_argument("--seeds", type=int, default=5, help="how many")
     commands.choices["study"].add_argument("--first-seed", type=int, default=0, help="where they start")

@@ -1,13 +1,6 @@
-"""`agentworld bench`: the benchmark without the graph. No Dagster instance, no MLflow, no GPU.
+"""What each `agentworld bench` command does; `parser` says how they are called.
 
-    agentworld bench run DATA --out DIR --model-url URL --model NAME
-                                                             predicts, judges and scores every sample in DATA
-    agentworld bench score JUDGED.jsonl                      scores with intervals; every failure costs
-    agentworld bench score JUDGED.jsonl --protocol official  the official script's numbers
-    agentworld bench compare A.jsonl B.jsonl                 two models on the same samples, paired
-
-A run that was stopped goes on where it was when the same line is given again.
-Keys come from AGENTWORLD_MODEL_API_KEY and AGENTWORLD_JUDGE_API_KEY.
+Imports wait until a command needs them: `agentworld --help` is quick.
 """
 
 import argparse
@@ -16,58 +9,40 @@ import logging
 import os
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agentworld_dag.benchmark.judged import ERROR_BUDGET, read_judged, sound
 from agentworld_dag.config import check_seed
 from agentworld_dag.errors import ConfigError
 
 if TYPE_CHECKING:
     from agentworld_dag.benchmark.endpoint import Endpoint
+    from agentworld_dag.benchmark.judged import Judgements
 
 log = logging.getLogger(__name__)
 SHOWN_PROBLEMS = 5
 
 
-def add_commands(parser: argparse.ArgumentParser) -> None:
-    """The subcommands of `bench`; each sets `command`."""
-    commands = parser.add_subparsers(required=True)
-    every = commands.add_parser("run", help="predict, judge and score the samples of a folder")
-    _add_run_options(every)
-    every.set_defaults(command=run)
-    one = commands.add_parser("score", help="score a file of judged rows")
-    one.add_argument("judged", type=Path, help="JSON lines as the official `judge` step writes them")
-    one.add_argument("--protocol", choices=("strict", "official"), default="strict")
-    one.set_defaults(command=score)
-    two = commands.add_parser("compare", help="two judged files on the samples they share; strict")
-    two.add_argument("first", type=Path)
-    two.add_argument("second", type=Path)
-    two.set_defaults(command=compare)
-    for command in (every, one, two):
-        command.add_argument("--json", action="store_true", help="print JSON instead of a table")
-        command.add_argument(
-            "--error-budget", type=float, default=ERROR_BUDGET, help="largest share without a judgement"
-        )
-        command.add_argument("--bootstrap-samples", type=int, default=2000)
-        command.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+def build(options: argparse.Namespace) -> None:
+    from agentworld_dag.benchmark.building import build_benchmark
+    from agentworld_dag.trajectories.parquet import read_trajectories
+
+    made = build_benchmark(read_trajectories(options.trajectories), options.out, check_seed(options.seed))
+    sys.stdout.write("".join(f"{domain}: {count} samples in {options.out}\n" for domain, count in made.items()))
 
 
-def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("data", type=Path, help="folder of {domain}_test.jsonl files in the official layout")
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder for predictions and judgements; resumed if there"
-    )
-    parser.add_argument(
-        "--model-url", required=True, help="OpenAI-compatible base address of the world model, with /v1"
-    )
-    parser.add_argument("--model", required=True, help="its name there")
-    parser.add_argument("--judge-url", help="base address of an LLM judge; left out: the embedded rule judge")
-    parser.add_argument("--judge", help="the judge's name there")
-    parser.add_argument("--temperature", type=float, default=0.0, help="of the world model; the judge answers at 0")
-    parser.add_argument("--max-tokens", type=int, default=8192, help="per answer")
-    parser.add_argument("--timeout-s", type=float, default=600.0, help="per call")
-    parser.add_argument("--at-once", type=int, default=64, help="most calls open at once; found by use below that")
+def audit(options: argparse.Namespace) -> None:
+    from agentworld_dag.benchmark.building import training_text
+    from agentworld_dag.benchmark.contamination import audit_rows, exposures
+    from agentworld_dag.benchmark.samples import read_benchmark
+    from agentworld_dag.trajectories.parquet import read_trajectories
+
+    benchmark = read_benchmark(options.data)
+    _tell(benchmark.problems)
+    training = (training_text(trajectory) for path in options.training for trajectory in read_trajectories(path))
+    rows = audit_rows(exposures(benchmark.samples, training))
+    options.out.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    clean, known = sum(row["clean"] for row in rows), sum(row["id_seen"] for row in rows)
+    sys.stdout.write(f"{clean} of {len(rows)} samples clean, {known} with an id seen in training: {options.out}\n")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -83,7 +58,7 @@ def run(options: argparse.Namespace) -> None:
         options.judged = judge_with_rules(benchmark.samples, predictions, options.out)
     else:
         options.judged = judge_with_model(benchmark.samples, predictions, judge, options.out)
-    options.protocol = "strict"
+    options.protocol, options.audit = "strict", None
     log.info("judged by %s: %s", judge.model if judge else "the embedded rules, no language model", options.judged)
     score(options)
 
@@ -118,8 +93,8 @@ def _endpoint(options: argparse.Namespace, url: str, model: str, temperature: fl
 
 
 def score(options: argparse.Namespace) -> None:
+    from agentworld_dag.benchmark.judged import read_judged, sound
     from agentworld_dag.benchmark.official import official_scores
-    from agentworld_dag.benchmark.strict import strict_scores
 
     judged = read_judged(options.judged)
     if options.protocol == "official":
@@ -128,11 +103,35 @@ def score(options: argparse.Namespace) -> None:
         return
     judged = sound(judged)
     _tell(judged.problems)
-    _print(strict_scores(judged, _plan(options), options.error_budget), options.json)
+    _print(_strict(judged, options), options.json)
+
+
+def _strict(judged: "Judgements", options: argparse.Namespace) -> dict[str, Any]:
+    from agentworld_dag.benchmark.judged import clean_samples, only
+    from agentworld_dag.benchmark.strict import strict_scores
+
+    found = strict_scores(judged, _plan(options), options.error_budget)
+    if options.audit is None:
+        return found
+    clean = only(judged, clean_samples(options.audit))
+    return found | {"clean": strict_scores(clean, _plan(options), options.error_budget)}
+
+
+def _print(found: dict[str, Any], as_json: bool) -> None:
+    from agentworld_dag.benchmark.tables import table
+
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        return
+    sys.stdout.write(table(found))
+    if "clean" in found:
+        sys.stdout.write(f"\nThe samples that training has not shown:\n{table(found['clean'])}")
 
 
 def compare(options: argparse.Namespace) -> None:
+    from agentworld_dag.benchmark.judged import read_judged, sound
     from agentworld_dag.benchmark.strict import compared, refuse_above
+    from agentworld_dag.benchmark.tables import cell
 
     first, second = (sound(read_judged(path)) for path in (options.first, options.second))
     for side in (first, second):
@@ -143,7 +142,7 @@ def compare(options: argparse.Namespace) -> None:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
     for name in ("first", "second", "difference"):
-        sys.stdout.write(f"{name:12} {_cell(found[name]['value'], found[name])}\n")
+        sys.stdout.write(f"{name:12} {cell(found[name]['value'], found[name])}\n")
     sys.stdout.write(
         f"{found['shared']} samples shared, {found['only_first']} and {found['only_second']} in one only\n"
     )
@@ -155,35 +154,6 @@ def _plan(options: argparse.Namespace) -> Any:
     if options.bootstrap_samples < 1:
         raise ConfigError(f"--bootstrap-samples {options.bootstrap_samples}: expected 1 or more")
     return Resampling(options.bootstrap_samples, check_seed(options.seed))
-
-
-def _print(found: dict[str, Any], as_json: bool) -> None:
-    sys.stdout.write(json.dumps(found, indent=2) + "\n" if as_json else table(found))
-
-
-def table(found: dict[str, Any]) -> str:
-    """Domains in rows, dimensions in columns; the overall number below, with its interval where there is one."""
-    names = [name for name in next(iter(found["domains"].values())) if name not in ("valid", "failed", "intervals")]
-    head = f"{'domain':10}" + "".join(f"{name:>24}" for name in names) + f"{'valid':>8}{'failed':>8}"
-    lines = [head, *(_line(domain, scores, names) for domain, scores in found["domains"].items())]
-    for name in ("macro", "micro"):
-        if name in found:
-            lines.append(f"{name:10}{_cell(found[name]['value'], found[name]):>24}")
-    if "macro" not in found:
-        lines.append(f"{'overall':10}{_cell(found['overall'], None):>24}")
-    return "\n".join(lines) + "\n"
-
-
-def _line(domain: str, scores: dict[str, Any], names: list[str]) -> str:
-    intervals = scores.get("intervals", {})
-    cells = "".join(f"{_cell(scores.get(name), intervals.get(name)):>24}" for name in names)
-    return f"{domain:10}{cells}{scores['valid']:>8}{scores['failed']:>8}"
-
-
-def _cell(value: float | None, interval: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.2f} [{interval['low']:.2f}, {interval['high']:.2f}]" if interval else f"{value:.2f}"
 
 
 def _tell(problems: tuple[str, ...]) -> None:

@@ -4,15 +4,16 @@ Two tests: the trajectory's id occurs in training, or its words do. A word of a
 sample counts as seen when it lies in a run of `NGRAM` words that some training
 trajectory holds as well; a sample is clean when less than `CLEAN_BELOW` of its
 words are seen. Words are those of the turns up to the target, the truth
-included; system prompts are left out, because all trajectories of a domain
-share theirs. A sample shorter than one run cannot be told from chance and
+included, without the lines that only mark them up; system prompts are left
+out, because all trajectories of a domain share theirs. A sample shorter than one run cannot be told from chance and
 counts as clean. Training text is streamed: memory follows the benchmark. The
-match is exact, so no MinHash; what was rephrased is not found.
+match is exact, so no MinHash: what was rephrased is not found.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from agentworld_dag.benchmark.samples import BenchSample, Key
 
@@ -20,6 +21,7 @@ NGRAM = 13
 """As in the GPT-3 paper, section C."""
 CLEAN_BELOW = 0.2
 """As in the Llama 2 paper, appendix A.6."""
+_MARKUP = re.compile(r"^(### .*|\*\*[^*]+:\*\*|`{3,}\w*)$", re.MULTILINE)
 _WORD = re.compile(r"\S+")
 
 Gram = tuple[str, ...]
@@ -67,13 +69,22 @@ def exposures(samples: Sequence[BenchSample], training: Iterable[TrainingText]) 
     ]
 
 
+def audit_rows(found: Sequence[Exposure]) -> list[dict[str, Any]]:
+    """One row per sample, for `bench score --audit`."""
+    return [
+        dict(zip(("task", "id", "turn_idx"), each.sample, strict=True))
+        | {"id_seen": each.id_seen, "seen_share": round(each.seen_share, 4), "clean": each.clean}
+        for each in found
+    ]
+
+
 def _text(sample: BenchSample) -> str:
     pairs = zip(sample.actions, sample.observations, strict=True)
     return "\n".join(f"{action}\n{observation}" for action, observation in pairs)
 
 
 def _words(text: str) -> Gram:
-    return tuple(_WORD.findall(text))
+    return tuple(_WORD.findall(_MARKUP.sub("", text)))
 
 
 def _grams(words: Gram) -> Iterable[Gram]:

@@ -19,6 +19,9 @@ TOTAL = "total_score"
 ERROR_BUDGET = 0.01
 """Largest share of rows without a usable judgement for which a score is given."""
 
+Sample = tuple[str, str, str]
+"""Domain, trajectory and turn."""
+
 
 @dataclass(frozen=True)
 class JudgedRow:
@@ -29,9 +32,9 @@ class JudgedRow:
     fields: Mapping[str, Any]
 
     @property
-    def sample(self) -> tuple[str, str, str]:
-        """What was judged: domain, trajectory and turn."""
-        return self.domain, str(self.fields.get("id")), str(self.fields.get("turn_idx"))
+    def sample(self) -> Sample:
+        """What was judged."""
+        return _sample(self.domain, self.fields)
 
     @property
     def failed(self) -> bool:
@@ -67,7 +70,7 @@ def sound(judged: Judgements) -> Judgements:
 
     Raises EvaluationError when there is none.
     """
-    rows: dict[tuple[str, str, str], JudgedRow] = {}
+    rows: dict[Sample, JudgedRow] = {}
     problems = list(judged.problems)
     for row in judged.rows:
         problem = _what_is_wrong(row)
@@ -82,8 +85,32 @@ def sound(judged: Judgements) -> Judgements:
     return Judgements(judged.path, tuple(rows.values()), tuple(problems))
 
 
+def clean_samples(path: Path) -> set[Sample]:
+    """Samples that an audit (`contamination`) found clean. Raises EvaluationError when the file is unusable."""
+    lines, problems = read_lines(path, "what `bench audit` wrote")
+    try:
+        kept = {_sample(line.fields["task"], line.fields) for line in lines if line.fields["clean"]}
+    except KeyError as error:
+        raise EvaluationError(f"{path} is no audit: a line without {error}; make it with `bench audit`") from error
+    if problems or not kept:
+        raise EvaluationError(f"{path}: {problems[0] if problems else 'no clean sample'}; nothing to score beside")
+    return kept
+
+
+def only(judged: Judgements, samples: set[Sample]) -> Judgements:
+    """The judgements of some samples. Raises EvaluationError when there is none."""
+    rows = tuple(row for row in judged.rows if row.sample in samples)
+    if not rows:
+        raise EvaluationError(f"{judged.path} holds none of the samples asked for")
+    return Judgements(judged.path, rows, judged.problems)
+
+
 def _row(line: Line) -> JudgedRow:
     return JudgedRow(line.number, domain_of(line.fields.get("task", "mcp")), line.fields)
+
+
+def _sample(domain: str, fields: Mapping[str, Any]) -> Sample:
+    return domain, str(fields.get("id")), str(fields.get("turn_idx"))
 
 
 def domain_of(task: object) -> str:

@@ -38,6 +38,15 @@ def test_overlapping_runs_count_each_word_once() -> None:
     assert found.words_seen == 20
 
 
+def test_the_marks_of_a_layout_are_no_words() -> None:
+    marked = "\n".join(
+        f"### Turn {i}\n**Action:**\n```\nx{i}\n```\n**Environment Observation:**\ny{i}" for i in range(20)
+    )
+    plain = "\n".join(f"x{i}\ny{i}" for i in range(20))
+    (found,) = exposures([sample(marked)], [TrainingText("b", plain)])
+    assert (found.words, found.words_seen) == (41, 40)
+
+
 def test_a_known_id_is_not_clean_even_with_other_words() -> None:
     found = exposures([sample(words("x", 40)), sample(words("x", 40), id="c")], [TrainingText("a", "nothing")])
     assert [each.clean for each in found] == [False, True]
