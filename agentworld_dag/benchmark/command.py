@@ -40,6 +40,7 @@ def audit(options: argparse.Namespace) -> None:
     _tell(benchmark.problems)
     training = (training_text(trajectory) for path in options.training for trajectory in read_trajectories(path))
     rows = audit_rows(exposures(benchmark.samples, training))
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     clean, known = sum(row["clean"] for row in rows), sum(row["id_seen"] for row in rows)
     sys.stdout.write(f"{clean} of {len(rows)} samples clean, {known} with an id seen in training: {options.out}\n")
@@ -96,6 +97,8 @@ def score(options: argparse.Namespace) -> None:
     from agentworld_dag.benchmark.judged import read_judged, sound
     from agentworld_dag.benchmark.official import official_scores
 
+    if options.audit and options.protocol == "official":
+        raise ConfigError("--audit goes with --protocol strict: the official script knows no clean samples")
     judged = read_judged(options.judged)
     if options.protocol == "official":
         _tell(judged.problems)

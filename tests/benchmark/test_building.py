@@ -89,3 +89,8 @@ def test_an_unusable_audit_is_one_clear_error(
     command = ["bench", "score", str(tmp_path / "judged.jsonl"), "--audit", str(tmp_path / "audit.jsonl")]
     assert cli.main(command) == 1
     assert told in caplog.text
+
+
+def test_the_official_protocol_knows_no_audit(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert cli.main(["bench", "score", "x.jsonl", "--protocol", "official", "--audit", str(tmp_path)]) == 1
+    assert "--audit goes with --protocol strict" in caplog.text
