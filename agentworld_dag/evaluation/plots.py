@@ -5,6 +5,7 @@ into SVG for a page or PNG for a document by its caller's choice.
 """
 
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -91,8 +92,7 @@ def agent_figure(report: Section, per_seed: Sequence[Section] = ()) -> Figure:
     for y, (_, scores) in enumerate(rows):
         for decoding, (found, seeds) in scores.items():
             shift = 0 if len(scores) == 1 else SHIFT[decoding]
-            _range(axes[0], y + shift, found, DECODING_COLOURS[decoding])
-            axes[0].plot(seeds, [y + shift] * len(seeds), ".", color=INK, markersize=4, zorder=4)
+            _range(axes[0], y + shift, found, seeds, DECODING_COLOURS[decoding])
     for decoding, colour in DECODING_COLOURS.items():
         axes[0].plot([], [], "o", color=colour, label=decoding)
     axes[0].set_yticks(range(len(rows)), [name for name, _ in rows])
@@ -234,11 +234,14 @@ def _line(axis: Axes, rows: Sequence[Section], along: str, colour: str, label: s
     )
 
 
-def _range(axis: Axes, y: float, found: Section, colour: str) -> None:
+def _range(axis: Axes, y: float, found: Section, seeds: Sequence[float], colour: str) -> None:
+    """An estimate with its interval and each seed's value; the number stands right of them all."""
+    axis.plot(seeds, [y] * len(seeds), ".", color=INK, markersize=4, zorder=4)
     if found["value"] is None:
         return
     axis.errorbar(found["value"], y, xerr=_reach(found), fmt="o", ms=6, color=colour, lw=1.6, capsize=0)
-    axis.text(found["high"] + 0.008, y, f"{found['value']:.2f}", va="center", fontsize=8.5, color=INK)
+    end = max(found["high"], *(seed for seed in seeds if not math.isnan(seed)), 0.0)
+    axis.text(end + 0.008, y, f"{found['value']:.2f}", va="center", fontsize=8.5, color=INK)
 
 
 def _annotate(axis: Axes, cells: Sequence[Sequence[float]]) -> None:
