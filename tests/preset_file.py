@@ -30,7 +30,8 @@ TRAINABLE: dict[str, Any] = {
     "model": {"hidden_size": 96, "head_size": 48, "feed_forward_size": 256, "vocab_size": 600},
     "cpt": {"steps": 60, "tokens_per_step": 1024, "packed_tokens": 256, "save_every_steps": 20},
     "sft": {"steps": 300, "tokens_per_step": 1024, "save_every_steps": 200},
-    "world_model_rl": {"prompts_per_step": 16, "group_size": 4, "max_new_tokens": 32},
+    # A step holds most of the pool, so that rewards of steps compare the policy and not the prompts.
+    "world_model_rl": {"prompts_per_step": 96, "group_size": 4, "max_new_tokens": 32},
     "simulator": {"gate_turns": 100},
     "agent": {"imitation": {"steps": 20, "tokens_per_step": 1024}},
 }
