@@ -13,7 +13,8 @@ from typing import Any
 from tqdm import tqdm
 
 from agentworld_dag.benchmark.endpoint import ChatClient, Endpoint, Refusal, Reply
-from agentworld_dag.benchmark.results import Key, ResultsFile
+from agentworld_dag.benchmark.results import ResultsFile
+from agentworld_dag.benchmark.samples import Key
 from agentworld_dag.errors import EndpointError
 
 

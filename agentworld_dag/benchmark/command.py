@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentworld_dag.config import check_seed
@@ -16,7 +17,6 @@ from agentworld_dag.errors import ConfigError
 
 if TYPE_CHECKING:
     from agentworld_dag.benchmark.endpoint import Endpoint
-    from agentworld_dag.benchmark.judged import Judgements
 
 log = logging.getLogger(__name__)
 SHOWN_PROBLEMS = 5
@@ -56,12 +56,11 @@ def run(options: argparse.Namespace) -> None:
     _tell(benchmark.problems)
     predictions = predict_samples(benchmark.samples, _model(options), options.out)
     if judge is None:
-        options.judged = judge_with_rules(benchmark.samples, predictions, options.out)
+        judged = judge_with_rules(benchmark.samples, predictions, options.out)
     else:
-        options.judged = judge_with_model(benchmark.samples, predictions, judge, options.out)
-    options.protocol, options.audit = "strict", None
-    log.info("judged by %s: %s", judge.model if judge else "the embedded rules, no language model", options.judged)
-    score(options)
+        judged = judge_with_model(benchmark.samples, predictions, judge, options.out)
+    log.info("judged by %s: %s", judge.model if judge else "the embedded rules, no language model", judged)
+    _score_strictly(judged, None, options)
 
 
 def _model(options: argparse.Namespace) -> "Endpoint":
@@ -94,30 +93,30 @@ def _endpoint(options: argparse.Namespace, url: str, model: str, temperature: fl
 
 
 def score(options: argparse.Namespace) -> None:
-    from agentworld_dag.benchmark.judged import read_judged, sound
+    from agentworld_dag.benchmark.judged import read_judged
     from agentworld_dag.benchmark.official import official_scores
 
-    if options.audit and options.protocol == "official":
+    if options.protocol == "strict":
+        _score_strictly(options.judged, options.audit, options)
+        return
+    if options.audit:
         raise ConfigError("--audit goes with --protocol strict: the official script knows no clean samples")
     judged = read_judged(options.judged)
-    if options.protocol == "official":
-        _tell(judged.problems)
-        _print(official_scores(judged.rows), options.json)
-        return
-    judged = sound(judged)
     _tell(judged.problems)
-    _print(_strict(judged, options), options.json)
+    _print(official_scores(judged.rows), options.json)
 
 
-def _strict(judged: "Judgements", options: argparse.Namespace) -> dict[str, Any]:
-    from agentworld_dag.benchmark.judged import clean_samples, only
+def _score_strictly(path: Path, audit_file: Path | None, options: argparse.Namespace) -> None:
+    from agentworld_dag.benchmark.judged import clean_samples, only, read_judged, sound
     from agentworld_dag.benchmark.strict import strict_scores
 
+    judged = sound(read_judged(path))
+    _tell(judged.problems)
     found = strict_scores(judged, _plan(options), options.error_budget)
-    if options.audit is None:
-        return found
-    clean = only(judged, clean_samples(options.audit))
-    return found | {"clean": strict_scores(clean, _plan(options), options.error_budget)}
+    if audit_file is not None:
+        clean = only(judged, clean_samples(audit_file))
+        found |= {"clean": strict_scores(clean, _plan(options), options.error_budget)}
+    _print(found, options.json)
 
 
 def _print(found: dict[str, Any], as_json: bool) -> None:

@@ -5,9 +5,10 @@ sample counts as seen when it lies in a run of `NGRAM` words that some training
 trajectory holds as well; a sample is clean when less than `CLEAN_BELOW` of its
 words are seen. Words are those of the turns up to the target, the truth
 included, without the lines that only mark them up; system prompts are left
-out, because all trajectories of a domain share theirs. A sample shorter than one run cannot be told from chance and
-counts as clean. Training text is streamed: memory follows the benchmark. The
-match is exact, so no MinHash: what was rephrased is not found.
+out, because all trajectories of a domain share theirs. A sample shorter than
+one run cannot be told from chance and counts as clean. Training text is
+streamed: memory follows the benchmark. The match is exact, so no MinHash: what
+was rephrased is not found.
 """
 
 import re
@@ -15,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agentworld_dag.benchmark.samples import BenchSample, Key
+from agentworld_dag.benchmark.samples import BenchSample, Key, placed
 
 NGRAM = 13
 """As in the GPT-3 paper, section C."""
@@ -72,8 +73,7 @@ def exposures(samples: Sequence[BenchSample], training: Iterable[TrainingText]) 
 def audit_rows(found: Sequence[Exposure]) -> list[dict[str, Any]]:
     """One row per sample, for `bench score --audit`."""
     return [
-        dict(zip(("task", "id", "turn_idx"), each.sample, strict=True))
-        | {"id_seen": each.id_seen, "seen_share": round(each.seen_share, 4), "clean": each.clean}
+        placed(each.sample) | {"id_seen": each.id_seen, "seen_share": round(each.seen_share, 4), "clean": each.clean}
         for each in found
     ]
 

@@ -2,11 +2,11 @@
 
 Reasoning is a prefix, a marker stands at the start, a tag wraps the whole
 answer: nothing is taken out of the middle, so an observation may hold any of
-them as text.
+them as text. An empty answer cannot be told from none and counts as none.
 """
 
-MARKER = "**Environment Observation:**"
-"""Opens an observation in the official layout."""
+from agentworld_dag.trajectories.agentworldbench import OBSERVATION_MARKER
+
 TAG = "predicted_observation"
 """Some models wrap their answer in it."""
 OPEN, CLOSE = "<think>", "</think>"
@@ -25,7 +25,7 @@ def predicted_observation(written: str) -> str | None:
 
 def observation(text: str) -> str:
     """A response without the marker at its start."""
-    return text.strip().removeprefix(MARKER).strip()
+    return text.strip().removeprefix(OBSERVATION_MARKER).strip()
 
 
 def _unwrapped(text: str) -> str:

@@ -14,8 +14,8 @@ from typing import Any
 
 from agentworld_dag.benchmark.calls import Call, make_calls
 from agentworld_dag.benchmark.endpoint import Endpoint, Refusal, Reply
-from agentworld_dag.benchmark.results import Key, ResultsFile
-from agentworld_dag.benchmark.samples import BenchSample
+from agentworld_dag.benchmark.results import ResultsFile
+from agentworld_dag.benchmark.samples import BenchSample, Key, placed
 
 PREDICTIONS = "predictions.jsonl"
 NOT_THE_ANSWER = ("url", "api_key", "most_open", "timeout_s")
@@ -42,11 +42,9 @@ def settings(samples: Sequence[BenchSample], endpoint: Endpoint) -> dict[str, An
 
 
 def _row(call: Call, found: Reply | Refusal) -> dict[str, Any]:
-    task, id_, turn = call.key
-    placed = {"task": task, "id": id_, "turn_idx": turn}
     if isinstance(found, Refusal):
-        return placed | {"gen": "", "failed": 1.0, "error_message": found.cause}
-    return placed | {
+        return placed(call.key) | {"gen": "", "failed": 1.0, "error_message": found.cause}
+    return placed(call.key) | {
         "gen": found.text,
         "failed": 0.0,
         "finish_reason": found.finish_reason,

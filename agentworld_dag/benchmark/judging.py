@@ -15,9 +15,9 @@ from typing import Any
 from agentworld_dag.benchmark.calls import Call, make_calls
 from agentworld_dag.benchmark.endpoint import Endpoint, Refusal, Reply
 from agentworld_dag.benchmark.extraction import observation, predicted_observation
-from agentworld_dag.benchmark.results import Key, ResultsFile
+from agentworld_dag.benchmark.results import ResultsFile
 from agentworld_dag.benchmark.rubric import RUBRIC_VERSION, judge_messages
-from agentworld_dag.benchmark.samples import BenchSample
+from agentworld_dag.benchmark.samples import BenchSample, Key, placed
 from agentworld_dag.training.judge import Rubric, judge_by_rules, parse_rubric
 
 JUDGED = "judged.jsonl"
@@ -85,15 +85,11 @@ def _judged(key: Key, said: str, judge: str, found: Reply | Refusal) -> Row:
 
 def _scored(key: Key, said: str, judge: str, scores: Rubric) -> Row:
     mean = sum(scores.values()) / len(scores)
-    return _placed(key) | scores | {"total_score": mean, "failed": 0.0, "judge": judge, "extracted_output": said}
+    return placed(key) | scores | {"total_score": mean, "failed": 0.0, "judge": judge, "extracted_output": said}
 
 
 def _failed(key: Key, said: str | None, cause: str) -> Row:
-    return _placed(key) | {"total_score": 0, "failed": 1.0, "error_message": cause, "extracted_output": said}
-
-
-def _placed(key: Key) -> Row:
-    return dict(zip(("task", "id", "turn_idx"), key, strict=True))
+    return placed(key) | {"total_score": 0, "failed": 1.0, "error_message": cause, "extracted_output": said}
 
 
 def _file(out: Path, judge: str) -> Path:

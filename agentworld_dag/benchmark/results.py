@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from agentworld_dag.benchmark.lines import read_lines
+from agentworld_dag.benchmark.samples import Key
 from agentworld_dag.errors import EvaluationError
-
-Key = tuple[str, str, int]
 
 
 class ResultsFile:

@@ -32,7 +32,7 @@ Give each an integer from 1 (useless as this answer) to 5 (could not be told fro
 - realism: reads like this environment; neither invented helpfulness nor missing noise.
 - quality: of use in place of the truth for an agent that has to decide what to do next.
 A prediction whose main effect is wrong (success for failure, another page, another file) gets at most 2 for factuality
-and for quality. An empty prediction gets 1 everywhere unless the truth is empty."""
+and for quality."""
 
 DOMAIN_NOTES = {
     "terminal": "The environment is a shell. Exit codes, error texts, the prompt and the working directory are "

@@ -29,6 +29,7 @@ FIELDS: Mapping[str, type | tuple[type, ...]] = {
 }
 Message = dict[str, str]
 Key = tuple[str, str, int]
+"""Domain, trajectory and turn of a sample."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,11 @@ class Benchmark:
     samples: tuple[BenchSample, ...]
     problems: tuple[str, ...]
     """One sentence each, with file and line."""
+
+
+def placed(key: Key) -> dict[str, Any]:
+    """The fields by which a row of any file says which sample it is about."""
+    return dict(zip(("task", "id", "turn_idx"), key, strict=True))
 
 
 def read_benchmark(folder: Path) -> Benchmark:

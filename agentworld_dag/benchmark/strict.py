@@ -3,8 +3,9 @@
 A row that failed, or whose judgement is not five integers from 1 to 5, scores
 the minimum in every dimension. Macro weighs domains equally, as the paper's
 tables do, micro weighs rows. A line that cannot be placed is left out of the
-score and counts against coverage and budget. Turns of one trajectory are not independent:
-intervals draw trajectories. Above the error budget there is no score at all.
+score and counts against coverage and budget. Turns of one trajectory are not
+independent: intervals draw trajectories. Above the error budget there is no
+score at all.
 """
 
 from collections.abc import Mapping, Sequence

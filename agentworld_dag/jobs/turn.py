@@ -100,6 +100,9 @@ def first_reason(result: dg.JobExecutionResult) -> str:
 
 def _crash(result: dg.JobExecutionResult, failure: dg.DagsterEvent) -> str | None:
     """Dagster's account of a step process that could not speak for itself any more, such as a killed one."""
+    error = failure.step_failure_data.error
+    if error is None or error.cls_name != "ChildProcessCrashException":
+        return None
     accounts = [
         event.message or ""
         for event in result.all_events

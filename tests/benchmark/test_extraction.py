@@ -1,6 +1,7 @@
 import pytest
 
-from agentworld_dag.benchmark.extraction import MARKER, observation, predicted_observation
+from agentworld_dag.benchmark.extraction import observation, predicted_observation
+from agentworld_dag.trajectories.agentworldbench import OBSERVATION_MARKER as MARKER
 
 TAGGED = "<predicted_observation>\nred\n~$\n</predicted_observation>"
 
