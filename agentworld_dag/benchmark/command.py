@@ -47,20 +47,39 @@ def audit(options: argparse.Namespace) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from agentworld_dag.benchmark.inference import predict_samples
     from agentworld_dag.benchmark.judging import judge_with_model, judge_with_rules
     from agentworld_dag.benchmark.samples import read_benchmark
 
     judge = _judge(options)
     benchmark = read_benchmark(options.data)
     _tell(benchmark.problems)
-    predictions = predict_samples(benchmark.samples, _model(options), options.out)
+    predictions = _predictions(benchmark.samples, options)
     if judge is None:
         judged = judge_with_rules(benchmark.samples, predictions, options.out)
     else:
         judged = judge_with_model(benchmark.samples, predictions, judge, options.out)
     log.info("judged by %s: %s", judge.model if judge else "the embedded rules, no language model", judged)
     _score_strictly(judged, None, options)
+
+
+def _predictions(samples: Any, options: argparse.Namespace) -> Any:
+    if bool(options.model_url) != bool(options.model) or bool(options.model_url) == bool(options.checkpoint):
+        raise ConfigError("name one world model: --model-url and --model together, or --checkpoint")
+    if options.checkpoint is None:
+        from agentworld_dag.benchmark.inference import predict_samples
+
+        return predict_samples(samples, _model(options), options.out)
+    from agentworld_dag.benchmark.local import LocalModel, predict_locally
+
+    model = LocalModel(
+        options.checkpoint.resolve(),
+        options.shown,
+        options.temperature,
+        options.max_tokens,
+        not options.no_reasoning,
+        check_seed(options.seed),
+    )
+    return predict_locally(samples, model, options.out)
 
 
 def _model(options: argparse.Namespace) -> "Endpoint":

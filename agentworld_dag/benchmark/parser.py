@@ -5,6 +5,8 @@
                                                              which samples training may have shown
     agentworld bench run DATA --out DIR --model-url URL --model NAME
                                                              predicts, judges and scores every sample in DATA
+    agentworld bench run DATA --out DIR --checkpoint FOLDER --shown ledger
+                                                             the same with a checkpoint of this project, no server
     agentworld bench score JUDGED.jsonl                      scores with intervals; every failure costs
     agentworld bench score JUDGED.jsonl --audit AUDIT.jsonl  the same, and the clean samples beside
     agentworld bench score JUDGED.jsonl --protocol official  the official script's numbers
@@ -19,6 +21,7 @@ from pathlib import Path
 
 from agentworld_dag.benchmark.command import audit, build, compare, run, score
 from agentworld_dag.benchmark.judged import ERROR_BUDGET
+from agentworld_dag.benchmark.local import SHOWN
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
@@ -64,10 +67,13 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for predictions and judgements; resumed if there"
     )
+    parser.add_argument("--model-url", help="OpenAI-compatible base address of the world model, with /v1")
+    parser.add_argument("--model", help="its name there")
+    parser.add_argument("--checkpoint", type=Path, help="folder of a small checkpoint to run here, without a server")
     parser.add_argument(
-        "--model-url", required=True, help="OpenAI-compatible base address of the world model, with /v1"
+        "--shown", choices=SHOWN, default="official", help="with --checkpoint: what it is shown (see above)"
     )
-    parser.add_argument("--model", required=True, help="its name there")
+    parser.add_argument("--no-reasoning", action="store_true", help="with --checkpoint: it answers without thinking")
     parser.add_argument("--judge-url", help="base address of an LLM judge; left out: the embedded rule judge")
     parser.add_argument("--judge", help="the judge's name there")
     parser.add_argument("--temperature", type=float, default=0.0, help="of the world model; the judge answers at 0")
