@@ -173,6 +173,34 @@ class Evaluation(Section):
     bootstrap_samples: Count
 
 
+class ChatEndpoint(Section):
+    """A model behind an OpenAI-compatible endpoint; its key comes from the environment."""
+
+    url: str
+    """Base address, up to and including /v1."""
+    model: str
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)]
+    max_tokens: Count
+    timeout_s: Rate
+    at_once: Count
+    """Most calls open at once."""
+
+
+class Benchmark(Section):
+    checks_per_axis: Count
+    """Most rule checks that are asked of each axis; all that pass are counted."""
+    least_checks: Count
+    """Fewest rule checks that must accept the truth and reject every corruption."""
+    judged_samples: Count
+    """Samples that endpoints are asked and that the judge sees, the first ones."""
+    error_budget: Share
+    """Largest share of answers without a usable judgement for which there is a leaderboard."""
+    judge: ChatEndpoint | None
+    """Null means the embedded rules."""
+    endpoints: tuple[ChatEndpoint, ...]
+    """Models of others that are asked the same."""
+
+
 class Preset(Section):
     name: str
     threads: Count
@@ -186,6 +214,7 @@ class Preset(Section):
     simulator: Simulator
     agent: Agent
     evaluation: Evaluation
+    benchmark: Benchmark
 
 
 def _check_passes(settings: GroupRl, groups_per_step: int) -> None:

@@ -31,6 +31,10 @@ COLUMNS = {
     "fidelity": dict.fromkeys(("checkpoint", "mode", "decoding", "command"), pl.String)
     | _TURN
     | {"exact": pl.Boolean, "changed_f1": pl.Float64},
+    "checks": dict.fromkeys(("checkpoint", "mode", "axis", "rule"), pl.String)
+    | _TURN
+    | {"horizon": pl.Int64, "correct": pl.Boolean},
+    "judged": dict.fromkeys(("model", "mode", "judge"), pl.String) | _TURN | {"score": pl.Float64},
     "drift": dict.fromkeys(("mode", "regime"), pl.String) | _TURN | {"exact": pl.Boolean, "state_exact": pl.Boolean},
     "write_then_read": {"mode": pl.String, "horizon": pl.Int64, "correct": pl.Boolean, "trajectory_id": pl.String},
     "real": _ROLLOUT,
@@ -39,6 +43,8 @@ COLUMNS = {
 
 WRITTEN_BY = {
     "fidelity": ("fidelity_report", "samples.parquet"),
+    "checks": ("fidelity_report", "checks.parquet"),
+    "judged": ("judged_answers", "judged.parquet"),
     "drift": ("simulator_drift", "drift.parquet"),
     "write_then_read": ("simulator_drift", "write_then_read.parquet"),
     "real": ("real_env_evaluation", "rollouts.parquet"),
@@ -52,6 +58,10 @@ class Measurements:
     """Rows of `COLUMNS`, each frame with a column `seed` beside."""
 
     fidelity: pl.DataFrame
+    checks: pl.DataFrame
+    """Rule checks, as every checkpoint answered them."""
+    judged: pl.DataFrame
+    """Strict scores, 0 to 100; a failed judgement holds the minimum."""
     drift: pl.DataFrame
     write_then_read: pl.DataFrame
     real: pl.DataFrame

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentworld_dag.evaluation import plots, tables
+from agentworld_dag.evaluation import benchmark_plots, benchmark_tables, plots, tables
 from agentworld_dag.evaluation.tables import Table, estimate_cell
 
 Section = Mapping[str, Any]
@@ -50,6 +50,7 @@ def page(report: Section, limits: Sequence[str]) -> str:
         _cards(report),
         _claims(report),
         *_world_model(report),
+        *_benchmark(report),
         *_agent(report),
         *_costs(report),
         "<h2>Limits</h2>",
@@ -71,6 +72,18 @@ def _world_model(report: Section) -> list[str]:
         ),
         _folded(tables.drift_table(report)),
         _folded(tables.commands_table(report)),
+    ]
+
+
+def _benchmark(report: Section) -> list[str]:
+    board = report["leaderboard"]
+    return [
+        "<h2>Benchmark</h2>",
+        _table(benchmark_tables.leaderboard_table(board)),
+        _figure(plots.svg(benchmark_plots.leaderboard_figure(board), "leaderboard"), ""),
+        "<h3>Rule checks</h3>",
+        _table(benchmark_tables.checks_table(report)),
+        _folded(benchmark_tables.trial_table(report["judge_trial"])),
     ]
 
 

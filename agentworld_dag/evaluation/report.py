@@ -1,7 +1,7 @@
 """The report of one round: `report.json` for programs, `report.md` and `report.html` for people.
 
     python -m agentworld_dag.evaluation.report --config infra/presets/tiny.yaml --seed 0 --out DIR \
-        --input fidelity_report=DIR --input simulator_drift=DIR \
+        --input fidelity_report=DIR --input simulator_drift=DIR --input judged_answers=DIR --input judge_trial=DIR \
         --input real_env_evaluation=DIR --input simulator_evaluation=DIR --input transfer_report=DIR
 
 Everything is computed from the rows the evaluation stages recorded; their
@@ -20,7 +20,7 @@ from typing import Any
 
 from agentworld_dag.artifacts import naming_full_disk, write_json
 from agentworld_dag.errors import StoreError
-from agentworld_dag.evaluation import tables
+from agentworld_dag.evaluation import benchmark_tables, tables
 from agentworld_dag.evaluation.accounts import lineage, open_accounts, seconds
 from agentworld_dag.evaluation.intervals import Resampling
 from agentworld_dag.evaluation.measurements import ARMS, CHECKPOINTS, load, sources
@@ -28,6 +28,7 @@ from agentworld_dag.evaluation.page import page
 from agentworld_dag.evaluation.summary import summarise
 from agentworld_dag.stage import Stage, run_stage
 
+TRIAL = "trial.json"
 FILES = ("report.json", "report.md", "report.html")
 
 
@@ -56,6 +57,7 @@ def build(stage: Stage) -> dict[str, Any]:
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         **spent(results),
         **summarise(found, accounts, read_transfer(stage.inputs["transfer_report"]), plan),
+        "judge_trial": _read_json(stage.inputs["judge_trial"] / TRIAL),
         "sources": {name: str(path.absolute()) for name, path in files.items()},
         "settings": stage.preset.model_dump(mode="json"),
     }
@@ -114,6 +116,9 @@ def markdown(report: Mapping[str, Any], limits: list[str]) -> str:
         tables.transfer_table(report),
         tables.differences_table(report),
         tables.drift_table(report),
+        benchmark_tables.leaderboard_table(report["leaderboard"]),
+        benchmark_tables.checks_table(report),
+        benchmark_tables.trial_table(report["judge_trial"]),
         tables.kinds_table(report, "sampled"),
         tables.commands_table(report),
         tables.accounts_table(report),

@@ -29,6 +29,7 @@ from agentworld_dag.evaluation.measurements import (
     native_mode,
     success,
 )
+from agentworld_dag.evaluation.standing import passed, ranked
 
 Section = dict[str, Any]
 MODES = ("ledger", "history")
@@ -40,6 +41,8 @@ def summarise(found: Measurements, accounts: Accounts, transfer: Section, plan: 
     return {
         "fidelity": fidelity_section(found, plan),
         "drift": drift_section(found, plan),
+        "leaderboard": leaderboard_section(found, plan),
+        "checks": passed(found.checks, plan),
         "agent": {arm: agent_section(found, arm, plan) for arm in ARMS},
         "transfer": transfer,
         "real_steps": {arm: account.steps for arm, account in accounts.arms.items()},
@@ -61,6 +64,12 @@ def fidelity_section(found: Measurements, plan: Resampling) -> Section:
         "colder": {c: _colder(found, c, plan) for c in CHECKPOINTS},
         "by_command": _by(answers(found, "rl", GREEDY), "command", plan),
     }
+
+
+def leaderboard_section(found: Measurements, plan: Resampling) -> Section:
+    """Strict scores, best first; the judge is None where nothing was judged."""
+    judges = found.judged["judge"].unique().to_list()
+    return {"judge": judges[0] if judges else None, "entries": ranked(found.judged, found.checks, None, plan)}
 
 
 def drift_section(found: Measurements, plan: Resampling) -> Section:

@@ -52,9 +52,16 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     "agent_real_rl_scarce": ("agent_base",),
     "simulator_drift": ("world_model_rl", "trajectory_splits"),
     "sft_answers": ("world_model_sft", "trajectory_splits"),
+    "heldout_benchmark": ("trajectory_splits",),
+    "judge_trial": ("heldout_benchmark",),
+    "judged_answers": ("sft_answers", "judge_trial"),
     "fidelity_report": ("sft_answers", "simulator_drift"),
     "real_env_evaluation": tuple(f"agent_{arm}" for arm in ARMS),
     "simulator_evaluation": ("agent_base", "agent_sim_rl", "simulator"),
+}
+TRIAL = {
+    "judge": "rules",
+    "verdicts": [{"name": "praise_earns_nothing", "holds": True, "evidence": "+0.00 [+0.00, +0.00], n = 80"}],
 }
 ROLES = {
     ("agent_base", "world_model_sft"): "start",
@@ -79,6 +86,9 @@ def write_round(
     answers(rng, exact).write_parquet(folders["fidelity_report"] / "samples.parquet")
     drift(rng).write_parquet(folders["simulator_drift"] / "drift.parquet")
     write_then_read(rng).write_parquet(folders["simulator_drift"] / "write_then_read.parquet")
+    checks(rng).write_parquet(folders["fidelity_report"] / "checks.parquet")
+    judged(rng).write_parquet(folders["judged_answers"] / "judged.parquet")
+    (folders["judge_trial"] / "trial.json").write_text(json.dumps(TRIAL))
     rollouts(rng, "real", solved).write_parquet(folders["real_env_evaluation"] / "rollouts.parquet")
     rollouts(rng, "sim", solved).write_parquet(folders["simulator_evaluation"] / "rollouts.parquet")
     return folders
@@ -130,6 +140,43 @@ def write_then_read(rng: np.random.Generator) -> pl.DataFrame:
         {"mode": mode, "horizon": horizon, "correct": bool(rng.random() < 0.8), "trajectory_id": f"trajectory-{t}"}
         for mode in ("ledger", "history")
         for horizon in (1, 2)
+        for t in range(TRAJECTORIES)
+    ]
+    return pl.DataFrame(rows)
+
+
+def checks(rng: np.random.Generator) -> pl.DataFrame:
+    rows = [
+        {
+            "checkpoint": checkpoint,
+            "mode": mode,
+            "axis": axis,
+            "rule": "written",
+            "horizon": 1 + t % 7 if axis == "consistency" else None,
+            "trajectory_id": f"trajectory-{t}",
+            "turn_index": 1,
+            "correct": bool(rng.random() < chance),
+            "failed": False,
+        }
+        for checkpoint, mode, chance in (("copy", "history", 0.1), ("sft", "ledger", 0.8), ("rl", "ledger", 0.8))
+        for axis in ("controllability", "error", "consistency")
+        for t in range(TRAJECTORIES)
+    ]
+    return pl.DataFrame(rows, schema_overrides={"horizon": pl.Int64})
+
+
+def judged(rng: np.random.Generator) -> pl.DataFrame:
+    rows = [
+        {
+            "model": model,
+            "mode": mode,
+            "judge": "rules",
+            "trajectory_id": f"trajectory-{t}",
+            "turn_index": 1,
+            "score": float(100 * (rng.random() < chance)),
+            "failed": False,
+        }
+        for model, mode, chance in (("copy", "history", 0.1), ("sft", "ledger", 0.8), ("rl", "ledger", 0.9))
         for t in range(TRAJECTORIES)
     ]
     return pl.DataFrame(rows)

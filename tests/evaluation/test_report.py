@@ -8,6 +8,7 @@ from agentworld_dag.evaluation import report, tables, transfer
 from tests.evaluation.recorded import EXACT, SOLVED, write_round
 from tests.small_loop import new_stage, small_preset
 
+MEASURED = ("fidelity_report", "simulator_drift", "judged_answers", "judge_trial", "transfer_report")
 ESTIMATE = {"value", "low", "high", "n"}
 
 
@@ -24,7 +25,7 @@ def report_stage(root, seed=0, **changes):
         "metrics": {},
     }
     write_json(folders["transfer_report"] / "result.json", finished)
-    asked |= {name: folders[name] for name in ("fidelity_report", "simulator_drift", "transfer_report")}
+    asked |= {name: folders[name] for name in MEASURED}
     return new_stage(root / "lake" / "round_report" / "round-0001" / f"seed{seed}", asked, seed, evaluation=evaluation)
 
 
