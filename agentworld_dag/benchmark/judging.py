@@ -79,7 +79,7 @@ def judged_row(key: Key, said: str, judge: str, found: Reply | Refusal) -> Row:
         return _failed(key, said, f"the judge did not answer: {found.cause}")
     try:
         scores = parse_rubric(found.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _failed(key, said, f"the judge gave no scores: {found.text[:SHOWN_CHARS]!r}")
     used = {"prompt_tokens": found.prompt_tokens, "completion_tokens": found.completion_tokens}
     return scored_row(key, said, judge, scores) | {"judge_raw_output": found.text, **used}
