@@ -17,6 +17,7 @@ from agentworld_dag.errors import ConfigError
 
 if TYPE_CHECKING:
     from agentworld_dag.benchmark.endpoint import Endpoint
+    from agentworld_dag.evaluation.intervals import Resampling
 
 log = logging.getLogger(__name__)
 SHOWN_PROBLEMS = 5
@@ -37,7 +38,7 @@ def audit(options: argparse.Namespace) -> None:
     from agentworld_dag.trajectories.parquet import read_trajectories
 
     benchmark = read_benchmark(options.data)
-    _tell(benchmark.problems)
+    tell(benchmark.problems)
     training = (training_text(trajectory) for path in options.training for trajectory in read_trajectories(path))
     rows = audit_rows(exposures(benchmark.samples, training))
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -50,9 +51,9 @@ def run(options: argparse.Namespace) -> None:
     from agentworld_dag.benchmark.judging import judge_with_model, judge_with_rules
     from agentworld_dag.benchmark.samples import read_benchmark
 
-    judge = _judge(options)
+    judge = judge_of(options)
     benchmark = read_benchmark(options.data)
-    _tell(benchmark.problems)
+    tell(benchmark.problems)
     predictions = _predictions(benchmark.samples, options)
     if judge is None:
         judged = judge_with_rules(benchmark.samples, predictions, options.out)
@@ -86,7 +87,8 @@ def _model(options: argparse.Namespace) -> "Endpoint":
     return _endpoint(options, options.model_url, options.model, options.temperature, "AGENTWORLD_MODEL_API_KEY")
 
 
-def _judge(options: argparse.Namespace) -> "Endpoint | None":
+def judge_of(options: argparse.Namespace) -> "Endpoint | None":
+    """The judge behind an endpoint that was named; None stands for the embedded rules. Raises ConfigError on a half."""
     from agentworld_dag.benchmark.rubric import SCHEMA
 
     if bool(options.judge_url) != bool(options.judge):
@@ -121,7 +123,7 @@ def score(options: argparse.Namespace) -> None:
     if options.audit:
         raise ConfigError("--audit goes with --protocol strict: the official script knows no clean samples")
     judged = read_judged(options.judged)
-    _tell(judged.problems)
+    tell(judged.problems)
     _print(official_scores(judged.rows), options.json)
 
 
@@ -130,11 +132,11 @@ def _score_strictly(path: Path, audit_file: Path | None, options: argparse.Names
     from agentworld_dag.benchmark.strict import strict_scores
 
     judged = sound(read_judged(path))
-    _tell(judged.problems)
-    found = strict_scores(judged, _plan(options), options.error_budget)
+    tell(judged.problems)
+    found = strict_scores(judged, plan_of(options), options.error_budget)
     if audit_file is not None:
         clean = only(judged, clean_samples(audit_file))
-        found |= {"clean": strict_scores(clean, _plan(options), options.error_budget)}
+        found |= {"clean": strict_scores(clean, plan_of(options), options.error_budget)}
     _print(found, options.json)
 
 
@@ -156,9 +158,9 @@ def compare(options: argparse.Namespace) -> None:
 
     first, second = (sound(read_judged(path)) for path in (options.first, options.second))
     for side in (first, second):
-        _tell(side.problems)
+        tell(side.problems)
         refuse_above(side, options.error_budget)
-    found = compared(first, second, _plan(options))
+    found = compared(first, second, plan_of(options))
     if options.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
@@ -169,7 +171,8 @@ def compare(options: argparse.Namespace) -> None:
     )
 
 
-def _plan(options: argparse.Namespace) -> Any:
+def plan_of(options: argparse.Namespace) -> "Resampling":
+    """Raises ConfigError."""
     from agentworld_dag.evaluation.intervals import Resampling
 
     if options.bootstrap_samples < 1:
@@ -177,7 +180,8 @@ def _plan(options: argparse.Namespace) -> Any:
     return Resampling(options.bootstrap_samples, check_seed(options.seed))
 
 
-def _tell(problems: tuple[str, ...]) -> None:
+def tell(problems: tuple[str, ...]) -> None:
+    """Warns of the first few."""
     for problem in problems[:SHOWN_PROBLEMS]:
         log.warning("%s", problem)
     if len(problems) > SHOWN_PROBLEMS:

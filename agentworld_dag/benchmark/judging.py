@@ -17,8 +17,9 @@ from agentworld_dag.benchmark.endpoint import Endpoint, Refusal, Reply
 from agentworld_dag.benchmark.extraction import observation, predicted_observation
 from agentworld_dag.benchmark.results import ResultsFile
 from agentworld_dag.benchmark.rubric import RUBRIC_VERSION, judge_messages
+from agentworld_dag.benchmark.rules import RULES_VERSION, judge_by_rules
 from agentworld_dag.benchmark.samples import BenchSample, Key, placed
-from agentworld_dag.training.judge import Rubric, judge_by_rules, parse_rubric
+from agentworld_dag.training.judge import Rubric, parse_rubric
 
 JUDGED = "judged.jsonl"
 RULES = "rules"
@@ -30,9 +31,9 @@ Predictions = Mapping[Key, Mapping[str, Any]]
 
 def judge_with_rules(samples: Sequence[BenchSample], predictions: Predictions, out: Path) -> Path:
     """Returns the file of judged rows. Raises EvaluationError when the folder is another run's."""
-    with ResultsFile(_file(out, RULES), {"judge": RULES}) as results:
+    with ResultsFile(_file(out, RULES), {"judge": RULES, "rules": RULES_VERSION}) as results:
         for sample, said in _pending(samples, predictions, results):
-            results.add(_scored(sample.key, said, RULES, judge_by_rules(said, observation(sample.truth))))
+            results.add(scored_row(sample.key, said, RULES, judge_by_rules(said, observation(sample.truth))))
         return results.path
 
 
@@ -50,7 +51,7 @@ def judge_with_model(samples: Sequence[BenchSample], predictions: Predictions, j
             return judge_messages(sample, text, observation(sample.truth))
 
         calls = [Call(key, lambda key=key: messages(key)) for key in said]
-        to_row = lambda call, found: _judged(call.key, said[call.key][1], judge.model, found)  # noqa: E731
+        to_row = lambda call, found: judged_row(call.key, said[call.key][1], judge.model, found)  # noqa: E731
         make_calls(calls, judge, results, to_row, f"judged by {judge.model}")
         return results.path
 
@@ -72,18 +73,19 @@ def _pending(
     return pending
 
 
-def _judged(key: Key, said: str, judge: str, found: Reply | Refusal) -> Row:
+def judged_row(key: Key, said: str, judge: str, found: Reply | Refusal) -> Row:
+    """What a judge behind an endpoint answered about `said`; without five integers the row has failed."""
     if isinstance(found, Refusal):
         return _failed(key, said, f"the judge did not answer: {found.cause}")
     try:
         scores = parse_rubric(found.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _failed(key, said, f"the judge gave no scores: {found.text[:SHOWN_CHARS]!r}")
     used = {"prompt_tokens": found.prompt_tokens, "completion_tokens": found.completion_tokens}
-    return _scored(key, said, judge, scores) | {"judge_raw_output": found.text, **used}
+    return scored_row(key, said, judge, scores) | {"judge_raw_output": found.text, **used}
 
 
-def _scored(key: Key, said: str, judge: str, scores: Rubric) -> Row:
+def scored_row(key: Key, said: str, judge: str, scores: Rubric) -> Row:
     mean = sum(scores.values()) / len(scores)
     return placed(key) | scores | {"total_score": mean, "failed": 0.0, "judge": judge, "extracted_output": said}
 
@@ -93,4 +95,8 @@ def _failed(key: Key, said: str | None, cause: str) -> Row:
 
 
 def _file(out: Path, judge: str) -> Path:
-    return out / f"judged-{re.sub(r'[^A-Za-z0-9._-]+', '-', judge)}" / JUDGED
+    return out / folder_name("judged", judge) / JUDGED
+
+
+def folder_name(what: str, judge: str) -> str:
+    return f"{what}-{re.sub(r'[^A-Za-z0-9._-]+', '-', judge)}"

@@ -11,6 +11,9 @@
     agentworld bench score JUDGED.jsonl --audit AUDIT.jsonl  the same, and the clean samples beside
     agentworld bench score JUDGED.jsonl --protocol official  the official script's numbers
     agentworld bench compare A.jsonl B.jsonl                 two models on the same samples, paired
+    agentworld bench trial DATA --out DIR --judge-url URL --judge NAME
+                                                             whether a judge is worth asking; code 1 when it is not
+    agentworld bench agree A.jsonl B.jsonl                   two judges on the same samples: quadratic kappa
 
 A run that was stopped goes on where it was when the same line is given again.
 Keys come from AGENTWORLD_MODEL_API_KEY and AGENTWORLD_JUDGE_API_KEY.
@@ -22,6 +25,7 @@ from pathlib import Path
 from agentworld_dag.benchmark.command import audit, build, compare, run, score
 from agentworld_dag.benchmark.judged import ERROR_BUDGET
 from agentworld_dag.benchmark.local import SHOWN
+from agentworld_dag.benchmark.trial_command import add_trial_commands
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +52,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     two.add_argument("first", type=Path)
     two.add_argument("second", type=Path)
     two.set_defaults(command=compare)
+    add_trial_commands(commands)
     for command in (made, every, one, two):
         command.add_argument("--seed", type=int, default=0, help="of what is drawn")
     for command in (every, one, two):
