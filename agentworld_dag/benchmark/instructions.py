@@ -42,6 +42,8 @@ class Instructed:
     """The first turn the instruction shows in."""
     expected: Expected
     """The answer there."""
+    touched: frozenset[int]
+    """Every turn that is answered otherwise than without it, the prompt's sign aside."""
     sign: str = "$"
     """What every prompt ends in."""
 
@@ -95,23 +97,25 @@ def _root_prompt(trajectory: Trajectory, draw: random.Random) -> Instructed | No
         return None
     text = f"Every prompt ends in # where it would end in $. {ELSE}"
     turns = tuple(replace(turn, observation=f"{(turn.observation or '')[:-1]}#") for turn in trajectory.turns)
-    made = _made("root_prompt", text, replace(trajectory, turns=turns), 0, {}, len(turns))
-    return replace(made, expected=replace(known, sign="#"), sign="#")
+    answers = {0: replace(known, sign="#")}
+    return replace(_made("root_prompt", text, replace(trajectory, turns=turns), 0, answers, len(turns)), sign="#")
 
 
 def _read_only(trajectory: Trajectory, draw: random.Random) -> Instructed | None:
-    """The first change fails, and the session ends with it: later turns would find what was never written."""
-    for index, turn in enumerate(trajectory.turns):
-        before = state_before(trajectory, index)
-        if _files(before) != _files(turn.state or ""):
-            failure = _refused(turn.action)
-            if failure is None:
-                return None
-            turns = (*trajectory.turns[:index], replace(turn, state=before))
-            text = f"The disk is read-only: whoever would change it gets `Read-only file system`. {ELSE}"
-            answers = {index: _failing(trajectory, index, f"{failure}: Read-only file system", 1)}
-            return _made("read_only", text, replace(trajectory, turns=turns), index, answers, index + 1)
-    return None
+    """The first write fails, and the session ends with it: later turns would find what was never written."""
+    writes = (index for index, turn in enumerate(trajectory.turns) if _writes(turn.action))
+    index = next(writes, None)
+    failure = _refused(trajectory.turns[index].action) if index is not None else None
+    if index is None or failure is None:
+        return None
+    before = state_before(trajectory, index)
+    ordinary = expected_answer(before, trajectory.turns[index].action)
+    if not ordinary or ordinary.body:  # it fails on any disk
+        return None
+    turns = (*trajectory.turns[:index], replace(trajectory.turns[index], state=before))
+    text = f"The disk is read-only: whoever would write to it gets `Read-only file system`. {ELSE}"
+    answers = {index: _failing(trajectory, index, f"{failure}: Read-only file system", 1)}
+    return _made("read_only", text, replace(trajectory, turns=turns), index, answers, index + 1)
 
 
 INSTRUCTIONS: Sequence[Instruction] = (_not_installed, _unreadable, _root_prompt, _read_only)
@@ -123,7 +127,7 @@ def _made(
     turns = tuple(_answered(turn, answers.get(at)) for at, turn in enumerate(trajectory.turns[:end]))
     system = replace(trajectory.system, simulation_instruction=text)
     changed = replace(trajectory, id=f"{trajectory.id}{MARK}{name}", system=system, turns=turns)
-    return Instructed(name, changed, index, answers.get(index, Expected(None, None, None)))
+    return Instructed(name, changed, index, answers[index], frozenset(answers))
 
 
 def _answered(turn: Turn, answer: Expected | None) -> Turn:
@@ -171,5 +175,5 @@ def _refused(action: str) -> str | None:
     return _WRITING[command].format(words[0]) if command in _WRITING and len(words) == 1 else None
 
 
-def _files(state: str) -> dict[str, str]:
-    return {key: value for key, value in parse_state(state).items() if key != CWD}
+def _writes(action: str) -> bool:
+    return ">" in action or action.split()[:1] in (["mv"], ["cp"], *([command] for command in _WRITING))

@@ -9,6 +9,8 @@
     agentworld bench score JUDGED.jsonl --audit AUDIT.jsonl  the same, and the clean samples beside
     agentworld bench score JUDGED.jsonl --protocol official  the official script's numbers
     agentworld bench compare A.jsonl B.jsonl                 two models on the same samples, paired
+    agentworld bench checks HELD_OUT.parquet --out DIR       executable checks, and the samples they are about
+    agentworld bench verify DIR PREDICTIONS.jsonl            what `run DIR` predicted, held against them
 
 A run that was stopped goes on where it was when the same line is given again.
 Keys come from AGENTWORLD_MODEL_API_KEY and AGENTWORLD_JUDGE_API_KEY.
@@ -17,6 +19,7 @@ Keys come from AGENTWORLD_MODEL_API_KEY and AGENTWORLD_JUDGE_API_KEY.
 import argparse
 from pathlib import Path
 
+from agentworld_dag.benchmark.check_commands import add_check_commands
 from agentworld_dag.benchmark.command import audit, build, compare, run, score
 from agentworld_dag.benchmark.judged import ERROR_BUDGET
 
@@ -45,6 +48,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     two.add_argument("first", type=Path)
     two.add_argument("second", type=Path)
     two.set_defaults(command=compare)
+    add_check_commands(commands)
     for command in (made, every, one, two):
         command.add_argument("--seed", type=int, default=0, help="of what is drawn")
     for command in (every, one, two):
