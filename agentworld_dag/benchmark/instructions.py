@@ -7,7 +7,7 @@ session is cut. Instructions that change what later turns find are left out.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from agentworld_dag.benchmark.shell_home import ABSENT
@@ -53,15 +53,15 @@ Instruction = Callable[[Trajectory, random.Random], Instructed | None]
 
 def instructed(trajectory: Trajectory, draw: random.Random) -> Instructed | None:
     """The session under one of the instructions that fit it, drawn."""
-    for make in draw.sample(INSTRUCTIONS, len(INSTRUCTIONS)):
-        if found := make(trajectory, draw):
+    for name in draw.sample(list(INSTRUCTIONS), len(INSTRUCTIONS)):
+        if found := INSTRUCTIONS[name](trajectory, draw):
             return found
     return None
 
 
 def recorded_id(id: str) -> str:
     """The id of the session that was recorded."""
-    return id.partition(MARK)[0]
+    return next((id.removesuffix(f"{MARK}{name}") for name in INSTRUCTIONS if id.endswith(f"{MARK}{name}")), id)
 
 
 def _not_installed(trajectory: Trajectory, draw: random.Random) -> Instructed | None:
@@ -118,7 +118,12 @@ def _read_only(trajectory: Trajectory, draw: random.Random) -> Instructed | None
     return _made("read_only", text, replace(trajectory, turns=turns), index, answers, index + 1)
 
 
-INSTRUCTIONS: Sequence[Instruction] = (_not_installed, _unreadable, _root_prompt, _read_only)
+INSTRUCTIONS: dict[str, Instruction] = {
+    "not_installed": _not_installed,
+    "unreadable": _unreadable,
+    "root_prompt": _root_prompt,
+    "read_only": _read_only,
+}
 
 
 def _made(
