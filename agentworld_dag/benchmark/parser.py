@@ -14,6 +14,8 @@
     agentworld bench trial DATA --out DIR --judge-url URL --judge NAME
                                                              whether a judge is worth asking; code 1 when it is not
     agentworld bench agree A.jsonl B.jsonl                   two judges on the same samples: quadratic kappa
+    agentworld bench checks HELD_OUT.parquet --out DIR       executable checks, and the samples they are about
+    agentworld bench verify DIR PREDICTIONS.jsonl            what `run DIR` predicted, held against them
 
 A run that was stopped goes on where it was when the same line is given again.
 Keys come from AGENTWORLD_MODEL_API_KEY and AGENTWORLD_JUDGE_API_KEY.
@@ -22,6 +24,7 @@ Keys come from AGENTWORLD_MODEL_API_KEY and AGENTWORLD_JUDGE_API_KEY.
 import argparse
 from pathlib import Path
 
+from agentworld_dag.benchmark.check_commands import add_check_commands
 from agentworld_dag.benchmark.command import audit, build, compare, run, score
 from agentworld_dag.benchmark.judged import ERROR_BUDGET
 from agentworld_dag.benchmark.local import SHOWN
@@ -53,6 +56,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     two.add_argument("second", type=Path)
     two.set_defaults(command=compare)
     add_trial_commands(commands)
+    add_check_commands(commands)
     for command in (made, every, one, two):
         command.add_argument("--seed", type=int, default=0, help="of what is drawn")
     for command in (every, one, two):
