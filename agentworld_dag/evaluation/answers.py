@@ -21,10 +21,10 @@ import polars as pl
 
 from agentworld_dag.benchmark.heldout import DATA, Suite, read_suite
 from agentworld_dag.benchmark.samples import read_benchmark
-from agentworld_dag.benchmark.verifying import verified
 from agentworld_dag.config import Preset
 from agentworld_dag.environments.terminal import FIRST_OBSERVATION
 from agentworld_dag.errors import ConfigError
+from agentworld_dag.evaluation.check_rows import check_rows
 from agentworld_dag.evaluation.measurements import CHECKPOINTS, CONTROL_PREFIX, GREEDY, SAMPLED
 from agentworld_dag.simulator.bundle import load_engine
 from agentworld_dag.simulator.engine import Engine
@@ -33,7 +33,6 @@ from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.training.tokenizer import ChatEncoder
 from agentworld_dag.trajectories.parquet import read_trajectories
 
-MODES: tuple[Mode, ...] = ("ledger", "history")
 Row = dict[str, Any]
 
 
@@ -73,7 +72,7 @@ def settings_of(preset: Preset, checkpoint: str) -> list[Setting]:
     CPT's own is history: it knows no reasoning and no ledger. The others' is the simulator's.
     """
     own: Mode = "history" if checkpoint == "cpt" else preset.simulator.mode
-    other = next(mode for mode in MODES if mode != own)
+    other: Mode = "ledger" if own == "history" else "history"
     full = preset.world_model_rl.temperature
     asked = [Setting(checkpoint, own, GREEDY, 0.0), Setting(checkpoint, own, SAMPLED, full)]
     asked.append(Setting(checkpoint, other, GREEDY, 0.0))
@@ -132,9 +131,7 @@ def _row(setting: Setting, place: Place, answer: str | None) -> Row:
 
 
 def _checked(setting: Setting, suite: Suite, answers: Sequence[str | None]) -> list[Row]:
-    said = dict(zip(suite.keys, answers, strict=True))
-    asked = {"checkpoint": setting.checkpoint, "mode": setting.mode}
-    return [asked | row for row in verified(suite.checks, said)]
+    return check_rows(setting.checkpoint, setting.mode, suite.checks, dict(zip(suite.keys, answers, strict=True)))
 
 
 def command_name(action: str) -> str:

@@ -43,7 +43,7 @@ def trial_table(trial: Section) -> Table:
 def _entry(row: Section, axes: list[str]) -> list[str]:
     scores = [_score(row["score"]), _score(row.get("below"), signed=True), _score(row.get("clean"))]
     checks = [estimate_cell(row["checks"][axis]) for axis in axes]
-    return [NAMES.get(row["model"], row["model"]), row["mode"], *scores, *checks, str(row["failed"])]
+    return [_called(row["model"]), str(row["mode"]), *scores, *checks, str(row["failed"])]
 
 
 def _score(found: Section | None, signed: bool = False) -> str:
@@ -59,4 +59,8 @@ def _percent(value: float | None) -> str:
 
 def _name(entry: str) -> str:
     model, _, mode = entry.partition(" ")
-    return f"{NAMES.get(model, model)}, {mode}"
+    return f"{_called(model)}, {mode}"
+
+
+def _called(model: str) -> str:
+    return NAMES.get(model, model)

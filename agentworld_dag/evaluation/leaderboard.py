@@ -9,7 +9,6 @@ judgements name, with 95 % intervals over trajectories. Published rows stand in
 a table of their own: other samples, another judge.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,14 @@ from typing import Any
 import polars as pl
 
 from agentworld_dag.artifacts import write_json
-from agentworld_dag.benchmark.extraction import predicted_observation
 from agentworld_dag.benchmark.heldout import AUDIT, CHECKS, read_suite
 from agentworld_dag.benchmark.inference import PREDICTIONS
 from agentworld_dag.benchmark.judged import clean_samples
-from agentworld_dag.benchmark.lines import read_lines
 from agentworld_dag.benchmark.published import PUBLISHED, SOURCE
-from agentworld_dag.benchmark.results import key_of
-from agentworld_dag.benchmark.verifying import verified
+from agentworld_dag.benchmark.verifying import read_answers
 from agentworld_dag.evaluation.benchmark_plots import leaderboard_figure
 from agentworld_dag.evaluation.benchmark_tables import leaderboard_table, published_table
+from agentworld_dag.evaluation.check_rows import check_rows
 from agentworld_dag.evaluation.endpoint_answers import slug
 from agentworld_dag.evaluation.intervals import Resampling
 from agentworld_dag.evaluation.measurements import CHECKPOINTS, read
@@ -57,25 +54,19 @@ def work(stage: Stage) -> dict[str, Any]:
 
 def all_checks(stage: Stage) -> pl.DataFrame:
     """Every answered rule check, with the columns of `answers.checks.parquet`."""
-    ours = [pl.read_parquet(stage.inputs[f"{name}_answers"] / "checks.parquet") for name in CHECKPOINTS]
+    ours = [read(stage.inputs[f"{name}_answers"] / "checks.parquet", "checks") for name in CHECKPOINTS]
     suite = read_suite(stage.inputs["heldout_benchmark"])
     for asked in stage.preset.benchmark.endpoints:
-        path = stage.inputs["endpoint_answers"] / slug(asked.model) / CHECKS / PREDICTIONS
-        rows = verified(
-            suite.checks, {key_of(row.fields): _said(row.fields) for row in read_lines(path, PREDICTIONS)[0]}
-        )
-        ours.append(pl.DataFrame([{"checkpoint": asked.model, "mode": "endpoint"} | row for row in rows]))
-    return pl.concat(ours, how="vertical_relaxed").with_columns(seed=pl.lit(stage.seed))
+        answers, _ = read_answers(stage.inputs["endpoint_answers"] / slug(asked.model) / CHECKS / PREDICTIONS)
+        rows = check_rows(asked.model, "endpoint", suite.checks, answers)
+        ours.append(pl.DataFrame(rows, schema=ours[0].schema))
+    return pl.concat(ours, how="vertical").with_columns(seed=pl.lit(stage.seed))
 
 
 def clean_turns(benchmark: Path) -> pl.DataFrame:
     """(trajectory_id, turn_index) of the samples that training has not shown."""
     samples = sorted(clean_samples(benchmark / AUDIT))
     return pl.DataFrame({"trajectory_id": [s[1] for s in samples], "turn_index": [int(s[2]) - 1 for s in samples]})
-
-
-def _said(row: Mapping[str, Any]) -> str | None:
-    return None if row["failed"] else predicted_observation(row["gen"])
 
 
 if __name__ == "__main__":

@@ -9,11 +9,10 @@ from typing import Any
 import polars as pl
 
 from agentworld_dag.benchmark.checks import AXES
+from agentworld_dag.benchmark.verifying import HORIZONS
 from agentworld_dag.evaluation.intervals import Resampling, as_json, difference, mean, measured
 from agentworld_dag.evaluation.measurements import by_trajectory
 
-HORIZONS = {"1": (1, 1), "2": (2, 2), "3": (3, 3), "4-5": (4, 5), "6+": (6, 10**6)}
-"""Turns between a change and its use, as they are reported."""
 Section = dict[str, Any]
 
 
@@ -50,8 +49,8 @@ def by_axis(checks: pl.DataFrame, plan: Resampling) -> Section:
 def by_horizon(checks: pl.DataFrame, plan: Resampling) -> Section:
     consistency = checks.filter(axis="consistency")
     return {
-        f"distance {name}": _share(consistency.filter(pl.col("horizon").is_between(*ends)), plan)
-        for name, ends in HORIZONS.items()
+        f"distance {name}": _share(consistency.filter(pl.col("horizon").is_between(turns.start, turns.stop - 1)), plan)
+        for name, turns in HORIZONS.items()
     }
 
 

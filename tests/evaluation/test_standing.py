@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import polars as pl
 import pytest
@@ -20,7 +22,7 @@ def test_the_best_stands_first_and_each_other_with_its_distance_to_the_one_above
     rows = ranked(*frames, None, PLAN)
     assert [row["model"] for row in rows] == ["rl", "sft", "copy"]
     assert "below" not in rows[0]
-    for above, row in zip(rows, rows[1:], strict=False):
+    for above, row in itertools.pairwise(rows):
         assert row["below"]["value"] == pytest.approx(row["score"]["value"] - above["score"]["value"])
         assert row["below"]["low"] <= row["below"]["value"] <= row["below"]["high"]
 
