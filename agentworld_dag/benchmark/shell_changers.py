@@ -114,7 +114,8 @@ def _file_to(command: str, home: Home, words: list[str], source: str, target: st
 
 def _stands_in(home: Home, words: list[str]) -> bool:
     """Whether a word names the folder the shell is in, or one above it."""
-    return any(f"{home.directory}/".startswith(f"{path_of(home, word)}/") for word in words if not word.startswith("-"))
+    paths = [path_of(home, word) for word in words if not word.startswith("-")]
+    return any(not path or f"{home.directory}/".startswith(f"{path}/") for path in paths)
 
 
 CHANGERS: dict[str, Rule] = {

@@ -1,4 +1,5 @@
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -21,8 +22,9 @@ CHANGING = """
     mkdir; mkdir docs; mkdir memo; mkdir nowhere/x; mkdir memo/x; mkdir src; ls; rmdir; rmdir docs; rmdir memo;
     rmdir nowhere; rmdir src; touch; touch nowhere/x; touch memo/x; touch docs; touch new; cat new; wc -l new; rm;
     rm docs; rm nowhere; rm memo/x; rm new; cat new; cp; cp memo; cp nowhere x; cp docs x; cp memo memo; cp memo docs;
-    cp memo docs; ls docs; cp memo nowhere/x; cp memo note/x; mv; mv memo; mv nowhere x; mv memo memo; mv docs/memo docs;
-    mv memo nowhere/x; mv memo note/x; mv nowhere note/x; mv memo moved; cat memo; cat moved; echo fox > moved;
+    cp memo docs; ls docs; cp memo nowhere/x; cp memo note/x; mv; mv memo; mv nowhere x; mv memo memo;
+    mv docs/memo docs; mv memo nowhere/x; mv memo note/x; mv nowhere note/x; mv memo moved; cat memo; cat moved;
+    echo fox > moved;
     cat moved; echo owl >> moved; sort moved; sort moved > moved; cat moved; echo a > docs; echo a > nowhere/x;
     echo a > note/x; sort nowhere > made; cat made; head -n 1 note > first; cat first; wc -l docs > count; cat count;
     cd nowhere; cd memo; cd note; cd docs list; cd docs; pwd; ls; cat list; cat ../note; cd ..; cd docs; cd; cd ~;
@@ -38,7 +40,7 @@ def commands(text: str) -> list[str]:
 def test_the_rules_say_what_a_real_shell_says(terminal: RealTerminal, actions: str) -> None:
     unknown = {"~", "wc -l docs > count"} if actions is LOOKING else set[str]()
     turns = [Turn("", "~$", HOME), *played(terminal, HOME, commands(actions))]
-    for before, turn in zip(turns, turns[1:], strict=False):
+    for before, turn in pairwise(turns):
         known = expected_answer(before.state or "", turn.action)
         assert (known is None) == (turn.action in unknown), turn.action
         assert known is None or known.shown() == turn.observation
@@ -49,7 +51,7 @@ def test_the_rules_follow_a_random_session(terminal: RealTerminal) -> None:
     for _ in range(4):
         actions = [random_command(state, rng) for _ in range(15)]
         turns = [Turn("", "~$", state), *played(terminal, state, actions)]
-        for before, turn in zip(turns, turns[1:], strict=False):
+        for before, turn in pairwise(turns):
             known = expected_answer(before.state or "", turn.action)
             agreed += known is not None
             assert known is None or known.shown() == turn.observation, (before.state, turn.action)
@@ -64,6 +66,11 @@ def test_the_rules_follow_a_random_session(terminal: RealTerminal) -> None:
 )  # fmt: skip
 def test_what_no_rule_covers_is_not_answered(action: str) -> None:
     assert expected_answer(HOME, action) is None
+
+
+@pytest.mark.parametrize("action", ["rm -r ~", "rmdir .", "rm -r ../docs", "rm -r /home/agent"])
+def test_a_shell_that_loses_the_ground_it_stands_on_is_not_answered(action: str) -> None:
+    assert expected_answer(HOME.replace("cwd=~", "cwd=~/docs"), action) is None
 
 
 @pytest.mark.parametrize(
