@@ -143,7 +143,7 @@ def planted_rows(world_model: WorldModel, truths: Sequence[tuple[str, Place]], m
 
 
 def _company(episodes: list[Trajectory], seed: int) -> list[list[tuple[Mode, Trajectory]]]:
-    slots = [(mode, episode) for mode in MODES for episode in episodes]
+    slots: list[tuple[Mode, Trajectory]] = [(mode, episode) for mode in MODES for episode in episodes]
     random.Random(seed).shuffle(slots)
     return [slots[::2], slots[1::2]]
 

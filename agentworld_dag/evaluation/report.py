@@ -1,7 +1,7 @@
 """The report of one round: `report.json` for programs, `report.md` and `report.html` for people.
 
     python -m agentworld_dag.evaluation.report --config infra/presets/tiny.yaml --seed 0 --out DIR \
-        --input fidelity_report=DIR --input simulator_drift=DIR \
+        --input fidelity_report=DIR --input simulator_drift=DIR --input simulator_reliability=DIR \
         --input real_env_evaluation=DIR --input simulator_evaluation=DIR --input transfer_report=DIR
 
 Everything is computed from the rows the evaluation stages recorded; their
@@ -20,7 +20,7 @@ from typing import Any
 
 from agentworld_dag.artifacts import naming_full_disk, write_json
 from agentworld_dag.errors import StoreError
-from agentworld_dag.evaluation import tables
+from agentworld_dag.evaluation import reliability_tables, tables
 from agentworld_dag.evaluation.accounts import lineage, open_accounts, seconds
 from agentworld_dag.evaluation.intervals import Resampling
 from agentworld_dag.evaluation.measurements import ARMS, CHECKPOINTS, load, sources
@@ -114,6 +114,7 @@ def markdown(report: Mapping[str, Any], limits: list[str]) -> str:
         tables.transfer_table(report),
         tables.differences_table(report),
         tables.drift_table(report),
+        *reliability_tables.all_tables(report),
         tables.kinds_table(report, "sampled"),
         tables.commands_table(report),
         tables.accounts_table(report),

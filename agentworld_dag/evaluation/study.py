@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agentworld_dag.errors import AgentWorldError, EvaluationError
-from agentworld_dag.evaluation import plots, tables
+from agentworld_dag.evaluation import plots, reliability_tables, tables
 from agentworld_dag.evaluation.accounts import Account, Accounts, average
 from agentworld_dag.evaluation.intervals import Resampling
 from agentworld_dag.evaluation.measurements import ARMS, CHECKPOINTS, Measurements, load, pool
@@ -72,6 +72,7 @@ def document(pooled: Report, runs: Sequence[Report], images: Sequence[Path]) -> 
         tables.differences_table(pooled),
         tables.transfer_table(pooled),
         tables.drift_table(pooled),
+        *reliability_tables.all_tables(pooled),
         tables.kinds_table(pooled, "sampled"),
         tables.accounts_table(pooled),
         seconds_table(runs),
@@ -113,6 +114,7 @@ def draw(pooled: Report, runs: Sequence[Report], folder: Path) -> list[Path]:
     figures = {
         "fidelity": plots.fidelity_figure(pooled, runs),
         "drift": plots.drift_figure(pooled),
+        "reliability": plots.reliability_figure(pooled),
         "agent": plots.agent_figure(pooled, runs),
     }
     for name, figure in figures.items():
