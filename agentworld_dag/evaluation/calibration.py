@@ -5,7 +5,7 @@ wrong one, with the confidence it was given. The risk-coverage curve is also
 that of a router which sends to the real shell what the simulator is unsure of.
 """
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ from agentworld_dag.evaluation.intervals import Estimate, Floats, Resampling, Sa
 CONFIDENCES = ("answer_probability", "token_probability", "agreement")
 BINS = 10
 COVERAGES = tuple(step / 10 for step in range(1, 11))
-Section = Mapping[str, Any]
 
 
 def calibration_section(rows: pl.DataFrame, plan: Resampling) -> dict[str, Any]:
@@ -64,7 +63,8 @@ def auroc(rows: pl.DataFrame, confidence: str, plan: Resampling) -> Estimate | N
     area = float(above.mean())
     kept, missed = rows.filter(pl.Series(correct)), rows.filter(pl.Series(~correct))
     sides = [_sample(kept, above.mean(axis=0)), _sample(missed, above.mean(axis=1))]
-    return estimate(lambda right_side, wrong_side: right_side + wrong_side - area, sides, plan)
+    found = estimate(lambda right_side, wrong_side: right_side + wrong_side - area, sides, plan)
+    return replace(found, n=len(rows))
 
 
 def risk_coverage(rows: pl.DataFrame, confidence: str, plan: Resampling) -> list[dict[str, Any]]:

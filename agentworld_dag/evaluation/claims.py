@@ -119,7 +119,7 @@ def reliability_claims(found: Measurements, plan: Resampling) -> list[Claim]:
     """Of the simulator in the mode it is used in."""
     rows = found.error_path.filter(mode=found.mode)
     passes = f"The simulator does not pass over errors (P(ok) at most {OPTIMISM_MARGIN} above the real one"
-    recorded, planted = in_group(rows, "recorded"), in_group(rows, "planted")
+    recorded, planted = in_group(rows, "recorded"), in_group(rows, "planted errors")
     return [
         more(
             "not_optimistic",

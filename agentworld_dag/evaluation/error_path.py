@@ -21,9 +21,10 @@ from agentworld_dag.evaluation.intervals import (
 )
 
 RECORDED = ("recorded_ok", "recorded_error")
-PLANTED = ("malformed", "empty", "illegal")
-GROUPS = {"recorded": RECORDED, "planted": PLANTED, **{name: (name,) for name in PLANTED}}
-"""Recorded turns keep the natural share of errors; planted ones have the share that was planted."""
+PLANTED = ("malformed", "illegal", "empty")
+GROUPS = {"recorded": RECORDED, "planted errors": ("malformed", "illegal"), **{name: (name,) for name in PLANTED}}
+"""Recorded turns keep the natural share of errors. An empty action is no error: false alarms there must not make up
+for errors that pass elsewhere."""
 
 
 def error_path_section(rows: pl.DataFrame, plan: Resampling) -> dict[str, Any]:

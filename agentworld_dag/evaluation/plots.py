@@ -96,9 +96,11 @@ def reliability_figure(report: Section) -> Figure:
             curve = reliability["calibration"][mode][confidence]["risk"]
             _line(axes[1], curve, "coverage", colour, f"{mode}, {confidence.replace('_', ' ')}", dashed)
     axes[0].set(title="Episodes without a wrong answer so far", xlabel="turn", ylim=(0, 1.02))
-    axes[1].set(title="Wrong answers among those kept", xlabel="share kept, surest first", xlim=(0, 1.02), ylim=(0, 1))
+    axes[1].set(title="Wrong answers among those kept", xlabel="share kept, surest first", xlim=(0, 1.02))
+    axes[1].set_ylim(bottom=0)
     for axis, place in zip(axes, ("lower left", "upper left"), strict=True):
-        axis.legend(loc=place, fontsize=8)
+        if axis.lines:
+            axis.legend(loc=place, fontsize=8)
     return figure
 
 

@@ -11,6 +11,7 @@ import polars as pl
 
 from agentworld_dag.evaluation.intervals import (
     Estimate,
+    Floats,
     Resampling,
     as_json,
     divided,
@@ -42,13 +43,13 @@ def standard_deviation(rows: pl.DataFrame, plan: Resampling) -> Estimate | None:
 
 
 def luck(rows: pl.DataFrame, plan: Resampling) -> Estimate | None:
-    """Share of the variance of all outcomes that lies between replays of one episode; None where none vary."""
+    """Share of the variance of all outcomes that lies between replays of one episode; None where no outcome varies."""
     found = _alive(outcomes(rows).with_columns(squared=pl.col("share") ** 2))
     if found["share"].n_unique() < 2:
         return None
     columns = [scored(found, name, "trajectory_id") for name in ("squared", "share")]
     samples = [scored(_variances(rows), "variance", "trajectory_id"), *columns]
-    return estimate(lambda within, squared, share: divided(within, squared - share**2), samples, plan)
+    return estimate(_share_within, samples, plan)
 
 
 def disagreement(rows: pl.DataFrame) -> pl.DataFrame:
@@ -65,6 +66,11 @@ def _at(rows: pl.DataFrame, plan: Resampling) -> dict[str, Any]:
         "turns_that_differ": as_json(mean(scored(disagreement(rows), "differs", "trajectory_id"), plan)),
         "replays": rows["replay"].n_unique(),
     }
+
+
+def _share_within(within: Floats, squared: Floats, share: Floats) -> Floats:
+    """At most 1: on few episodes the unbiased variance within can exceed that of all outcomes."""
+    return np.minimum(divided(within, squared - share**2), 1.0)
 
 
 def _variances(rows: pl.DataFrame) -> pl.DataFrame:
