@@ -166,6 +166,20 @@ class Agent(Section):
     rl: AgentRl
 
 
+class Reliability(Section):
+    """How far an answer of the simulator can be trusted: small counts, for every answer is asked for several times."""
+
+    turns: Count
+    """Held-out turns whose answers get a confidence, and are the recorded part of the error path."""
+    consistency_samples: Count
+    """Sampled answers per turn, with which the greedy one is compared."""
+    planted_turns: Count
+    """Held-out states in which a malformed, an empty and an illegal action are planted."""
+    replay_episodes: Count
+    replays: Annotated[int, Field(ge=2)]
+    """How often the actions of each episode are replayed, at each temperature."""
+
+
 class Evaluation(Section):
     fidelity_turns: Count
     drift_episodes: Count
@@ -173,6 +187,7 @@ class Evaluation(Section):
     control_temperatures: tuple[Temperature, ...]
     """Sampled claims are repeated for the untrained side at these, to tell training from sharpening."""
     bootstrap_samples: Count
+    reliability: Reliability
 
 
 class JudgeTrial(Section):

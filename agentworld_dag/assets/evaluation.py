@@ -44,7 +44,7 @@ POLICY_SECTIONS = (
 )
 RELIABILITY_SECTIONS = (
     "model.template",
-    "reliability",
+    "evaluation.reliability",
     "simulator.max_new_tokens",
     "world_model_rl.temperature",
     "collection",
