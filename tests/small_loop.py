@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agentworld_dag.benchmark.heldout import work as make_benchmark
 from agentworld_dag.config import Preset, load_preset
 from agentworld_dag.stage import Stage
 from agentworld_dag.training.base_model import work as make_base_model
@@ -24,9 +25,12 @@ def small_preset() -> Preset:
     )
     steps = {"steps": 4, "save_every_steps": 2, "tokens_per_step": 256}
     rl = {"steps": 4, "save_every_steps": 2, "prompts_per_step": 2, "group_size": 2, "passes_per_step": 1}
+    trial = preset.benchmark.judge_trial.model_copy(update={"samples": 4, "least_measured": 1})
+    benchmark = {"checks_per_axis": 4, "least_checks": 4, "judge_trial": trial}
     return preset.model_copy(
         update={
             "model": model,
+            "benchmark": preset.benchmark.model_copy(update=benchmark),
             "cpt": preset.cpt.model_copy(update={**steps, "packed_tokens": 64}),
             "sft": preset.sft.model_copy(update=steps),
             "world_model_rl": preset.world_model_rl.model_copy(update={**rl, "max_new_tokens": 12}),
@@ -78,6 +82,14 @@ def base(tmp_path_factory: pytest.TempPathFactory, splits: Path) -> Path:
     """The folder of a base model made by the real stage."""
     out = tmp_path_factory.mktemp("base_model")
     make_base_model(new_stage(out, {"trajectory_splits": splits}))
+    return out
+
+
+@pytest.fixture(scope="session")
+def heldout(tmp_path_factory: pytest.TempPathFactory, splits: Path) -> Path:
+    """The folder of a held-out benchmark made by the real stage."""
+    out = tmp_path_factory.mktemp("heldout_benchmark")
+    make_benchmark(new_stage(out, {"trajectory_splits": splits}))
     return out
 
 

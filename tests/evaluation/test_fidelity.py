@@ -6,16 +6,19 @@ import pytest
 from agentworld_dag.errors import StoreError
 from agentworld_dag.evaluation import answers, drift, fidelity
 from agentworld_dag.evaluation.measurements import CHECKPOINTS
-from tests.small_loop import base, splits, stage
+from tests.small_loop import base, heldout, splits, stage
 
-__all__ = ["base", "splits", "stage"]
+__all__ = ["base", "heldout", "splits", "stage"]
 
 
-def test_the_report_gathers_every_checkpoint_and_the_baseline_on_the_same_turns(stage, base: Path, splits: Path):
+def test_the_report_gathers_every_checkpoint_and_the_baseline_on_the_same_turns(
+    stage, base: Path, splits: Path, heldout: Path
+):
     """One and the same model stands for all three checkpoints."""
     inputs = {}
     for checkpoint in CHECKPOINTS:
-        answering = stage(f"{checkpoint}_answers", {f"world_model_{checkpoint}": base, "trajectory_splits": splits})
+        asked = {f"world_model_{checkpoint}": base, "heldout_benchmark": heldout, "trajectory_splits": splits}
+        answering = stage(f"{checkpoint}_answers", asked)
         answering.options["checkpoint"] = checkpoint
         answers.work(answering)
         inputs[f"{checkpoint}_answers"] = answering.out
@@ -33,6 +36,8 @@ def test_the_report_gathers_every_checkpoint_and_the_baseline_on_the_same_turns(
     assert samples.filter(pl.col("failed"))["exact"].sum() == 0
     copied = samples.filter(checkpoint="copy")["exact"].mean()
     assert found["exact_match"]["copy_history_greedy"] == pytest.approx(copied)
+    assert set(pl.read_parquet(running.out / "checks.parquet")["checkpoint"]) == {"copy", *CHECKPOINTS}
+    assert 0 <= found["checks_passed"]["rl_ledger_error"] <= 1
     assert len(found["drift"]) == 4
     assert 0 <= found["drift"]["ledger_free_running"] <= 1
 

@@ -105,7 +105,7 @@ def test_the_state_is_scored_only_where_it_is_kept(content):
 
 def test_the_page_stands_alone_and_has_its_pictures(out):
     page = (out / "report.html").read_text()
-    assert page.count("<svg") == 7
+    assert page.count("<svg") == 8
     assert not re.search(r'(src|href)="(?!#|data:)', page)
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
