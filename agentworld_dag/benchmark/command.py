@@ -16,7 +16,12 @@ from agentworld_dag.config import check_seed
 from agentworld_dag.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from agentworld_dag.benchmark.cost import Prices
     from agentworld_dag.benchmark.endpoint import Endpoint
+    from agentworld_dag.benchmark.prompts import JudgePrompts
+    from agentworld_dag.benchmark.samples import BenchSample
 
 log = logging.getLogger(__name__)
 SHOWN_PROBLEMS = 5
@@ -47,20 +52,66 @@ def audit(options: argparse.Namespace) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from agentworld_dag.benchmark.inference import predict_samples
-    from agentworld_dag.benchmark.judging import judge_with_model, judge_with_rules
+    from agentworld_dag.benchmark.cost import totals
+    from agentworld_dag.benchmark.inference import PREDICTIONS, predict_samples
+    from agentworld_dag.benchmark.judging import RULES, judge_with_model, judge_with_rules, judged_file
     from agentworld_dag.benchmark.samples import read_benchmark
 
-    judge = _judge(options)
+    judge, prices, judge_prices = _judge(options), *_prices(options)
     benchmark = read_benchmark(options.data)
     _tell(benchmark.problems)
-    predictions = predict_samples(benchmark.samples, _model(options), options.out)
-    if judge is None:
-        judged = judge_with_rules(benchmark.samples, predictions, options.out)
-    else:
-        judged = judge_with_model(benchmark.samples, predictions, judge, options.out)
-    log.info("judged by %s: %s", judge.model if judge else "the embedded rules, no language model", judged)
-    _score_strictly(judged, None, options)
+    _tell_empty(benchmark.samples)
+    prompts = _prompts(options, benchmark.samples)
+    judged = judged_file(options.out, prompts.judge(judge.model) if judge else RULES)
+    try:
+        predictions = predict_samples(benchmark.samples, _model(options), options.out, prices)
+        if judge is None:
+            judge_with_rules(benchmark.samples, predictions, options.out)
+        else:
+            judge_with_model(benchmark.samples, predictions, judge, options.out, prompts, judge_prices)
+        log.info("judged by %s: %s", judge.model if judge else "the embedded rules, no language model", judged)
+        _score_strictly(judged, options)
+    finally:
+        for path, what in ((options.out / PREDICTIONS, "predictions"), (judged, "judgements")):
+            if path.is_file():
+                log.info("%s", totals(path, what))
+
+
+def _prompts(options: argparse.Namespace, samples: "Sequence[BenchSample]") -> "JudgePrompts":
+    from agentworld_dag.benchmark.official_prompts import official_prompts
+    from agentworld_dag.benchmark.prompts import OWN
+
+    if options.judge_prompts is None:
+        return OWN
+    found = official_prompts(options.judge_prompts, {sample.domain for sample in samples})
+    _tell(found.warnings)
+    return found
+
+
+def _prices(options: argparse.Namespace) -> "list[Prices | None]":
+    """Of the model, and of the judge."""
+    from agentworld_dag.benchmark.cost import Prices
+
+    found: list[Prices | None] = []
+    for name, of in (("", options.model), ("judge-", options.judge)):
+        pair = [getattr(options, f"{name}price_{way}".replace("-", "_")) for way in ("in", "out")]
+        if (None in pair) != (pair == [None, None]):
+            raise ConfigError(f"--{name}price-in and --{name}price-out belong together: give both or neither")
+        if None not in pair and of is None:
+            raise ConfigError("--judge-price-in needs --judge: the embedded rule judge costs nothing")
+        found.append(None if None in pair else Prices(*pair))
+    return found
+
+
+def _tell_empty(samples: "Sequence[BenchSample]") -> None:
+    from agentworld_dag.benchmark.extraction import observation
+
+    if count := sum(not observation(sample.truth) for sample in samples):
+        log.warning(
+            "%d samples have an empty true observation: a marker or a tag with nothing behind it is the right answer "
+            "there; a reply without any text counts as a failed call, as everywhere",
+            count,
+        )
 
 
 def _model(options: argparse.Namespace) -> "Endpoint":
@@ -73,9 +124,11 @@ def _judge(options: argparse.Namespace) -> "Endpoint | None":
     if bool(options.judge_url) != bool(options.judge):
         raise ConfigError("--judge-url and --judge belong together: give both, or neither for the embedded rule judge")
     if options.judge is None:
+        if options.judge_prompts:
+            raise ConfigError("--judge-prompts needs --judge-url and --judge: the embedded rule judge reads no prompt")
         return None
     found = _endpoint(options, options.judge_url, options.judge, 0.0, "AGENTWORLD_JUDGE_API_KEY")
-    return replace(found, json_schema=SCHEMA)
+    return found if options.judge_prompts else replace(found, json_schema=SCHEMA)
 
 
 def _endpoint(options: argparse.Namespace, url: str, model: str, temperature: float, key: str) -> "Endpoint":
@@ -97,17 +150,30 @@ def score(options: argparse.Namespace) -> None:
     from agentworld_dag.benchmark.official import official_scores
 
     if options.protocol == "strict":
-        _score_strictly(options.judged, options.audit, options)
+        _score_strictly(options.judged, options, options.audit, options.data)
         return
-    if options.audit:
-        raise ConfigError("--audit goes with --protocol strict: the official script knows no clean samples")
+    for name, given in (("--audit", options.audit), ("--data", options.data)):
+        if given and options.protocol == "official":
+            raise ConfigError(f"{name} goes with --protocol strict or both: the official script knows nothing of it")
     judged = read_judged(options.judged)
+    if options.protocol == "both":
+        strict = _strict(options.judged, options, options.audit, options.data)
+        _print({"strict": strict, "official": official_scores(judged.rows)}, options.json)
+        return
     _tell(judged.problems)
     _print(official_scores(judged.rows), options.json)
 
 
-def _score_strictly(path: Path, audit_file: Path | None, options: argparse.Namespace) -> None:
+def _score_strictly(
+    path: Path, options: argparse.Namespace, audit_file: Path | None = None, data: Path | None = None
+) -> None:
+    _print(_strict(path, options, audit_file, data), options.json)
+
+
+def _strict(path: Path, options: argparse.Namespace, audit_file: Path | None, data: Path | None) -> dict[str, Any]:
+    from agentworld_dag.benchmark.breakdown import breakdown
     from agentworld_dag.benchmark.judged import clean_samples, only, read_judged, sound
+    from agentworld_dag.benchmark.samples import read_benchmark
     from agentworld_dag.benchmark.strict import strict_scores
 
     judged = sound(read_judged(path))
@@ -116,18 +182,15 @@ def _score_strictly(path: Path, audit_file: Path | None, options: argparse.Names
     if audit_file is not None:
         clean = only(judged, clean_samples(audit_file))
         found |= {"clean": strict_scores(clean, _plan(options), options.error_budget)}
-    _print(found, options.json)
+    if data is not None:
+        found |= {"breakdown": breakdown(judged, read_benchmark(data).samples, _plan(options))}
+    return found
 
 
 def _print(found: dict[str, Any], as_json: bool) -> None:
-    from agentworld_dag.benchmark.tables import table
+    from agentworld_dag.benchmark.tables import page
 
-    if as_json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return
-    sys.stdout.write(table(found))
-    if "clean" in found:
-        sys.stdout.write(f"\nThe samples that training has not shown:\n{table(found['clean'])}")
+    sys.stdout.write(json.dumps(found, indent=2) + "\n" if as_json else page(found))
 
 
 def compare(options: argparse.Namespace) -> None:

@@ -78,6 +78,9 @@ class Refusal:
     """Every other call would meet it too."""
     pause_s: float = 0.0
     """What the endpoint asked to wait."""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    """Used all the same: an empty answer is paid for."""
 
 
 class ChatClient:
@@ -138,7 +141,7 @@ class ChatClient:
             return Refusal(f"no connection to {asked.url} ({error.strerror or error})", self._answered, fatal=True)
         except aiohttp.ClientError as error:
             return Refusal(f"the connection broke ({type(error).__name__})", passing=True)
-        except (ValueError, KeyError, IndexError, TypeError):
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
             return Refusal("an answer that is no chat completion", passing=True)
 
     def _understood(self, text: str, options: Mapping[str, Any]) -> bool:
@@ -177,7 +180,12 @@ def _shown(text: str) -> str:
 def _reply(body: Any, latency_s: float) -> Reply | Refusal:
     choice = body["choices"][0]
     text, reason = choice["message"].get("content") or "", choice.get("finish_reason")
-    if not isinstance(text, str) or not text.strip():
-        return Refusal(f"an empty answer, finish_reason {reason}", passing=False)
     usage = body.get("usage") or {}
-    return Reply(text, reason, usage.get("prompt_tokens"), usage.get("completion_tokens"), latency_s)
+    used = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    if not isinstance(text, str) or not text.strip():
+        return Refusal(f"an empty answer, finish_reason {reason}", False, False, 0.0, *used)
+    return Reply(text, reason, *used, latency_s)
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int else None

@@ -73,7 +73,10 @@ def key_of(fields: Mapping[str, Any]) -> Key:
 
 
 def _line(row: Mapping[str, Any]) -> bytes:
-    return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+    try:
+        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:  # half a surrogate pair, which a model may write and UTF-8 does not have
+        return json.dumps(row).encode() + b"\n"
 
 
 def _replace(path: Path, content: bytes) -> None:
