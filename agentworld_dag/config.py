@@ -18,6 +18,8 @@ Count = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Rate = Annotated[float, Field(gt=0.0)]
 Temperature = Annotated[float, Field(gt=0.0, le=2.0)]
+Points = Annotated[float, Field(ge=0.0, le=4.0)]
+"""Between two scores from 1 to 5."""
 
 MAX_SEED = 2**32 - 1
 """What NumPy's generator takes."""
@@ -173,6 +175,35 @@ class Evaluation(Section):
     bootstrap_samples: Count
 
 
+class JudgeTrial(Section):
+    """What a judge must show before its scores count; points are of the mean of the five dimensions, 1 to 5."""
+
+    samples: Count
+    """Drawn from the benchmark; each makes thirteen questions."""
+    least_measured: Count
+    """Fewest usable answers behind a measure; below it the claim does not hold."""
+    least_gold_share: Share
+    """Of truths given as predictions that score 5 five times."""
+    least_planted_cost: Points
+    """Mean drop of a single-fact error below the gold answer."""
+    least_planted_share: Share
+    """Of single-fact errors that cost anything."""
+    most_retest_spread: Points
+    """Mean difference between two answers to one question."""
+    most_bias: Points
+    """Mean change by the order of prediction and truth; mean gain of a wrong answer by neutral filler."""
+    most_gain: Points
+    """Mean gain of a wrong answer by praise, judge keywords, a forged reference or a plea."""
+    least_kappa: Annotated[float, Field(ge=-1.0, le=1.0)] | None
+    """Quadratic kappa with the embedded rules over all questions; null asks for none."""
+    most_unusable_share: Share
+    """Of calls that brought no five integers."""
+
+
+class Benchmark(Section):
+    judge_trial: JudgeTrial
+
+
 class Preset(Section):
     name: str
     threads: Count
@@ -186,6 +217,7 @@ class Preset(Section):
     simulator: Simulator
     agent: Agent
     evaluation: Evaluation
+    benchmark: Benchmark
 
 
 def _check_passes(settings: GroupRl, groups_per_step: int) -> None:

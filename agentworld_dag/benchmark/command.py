@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agentworld_dag.benchmark.endpoint import Endpoint
     from agentworld_dag.benchmark.prompts import JudgePrompts
     from agentworld_dag.benchmark.samples import BenchSample
+    from agentworld_dag.evaluation.intervals import Resampling
 
 log = logging.getLogger(__name__)
 SHOWN_PROBLEMS = 5
@@ -42,7 +43,7 @@ def audit(options: argparse.Namespace) -> None:
     from agentworld_dag.trajectories.parquet import read_trajectories
 
     benchmark = read_benchmark(options.data)
-    _tell(benchmark.problems)
+    tell(benchmark.problems)
     training = (training_text(trajectory) for path in options.training for trajectory in read_trajectories(path))
     rows = audit_rows(exposures(benchmark.samples, training))
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -57,9 +58,9 @@ def run(options: argparse.Namespace) -> None:
     from agentworld_dag.benchmark.judging import RULES, judge_with_model, judge_with_rules, judged_file
     from agentworld_dag.benchmark.samples import read_benchmark
 
-    judge, prices, judge_prices = _judge(options), *_prices(options)
+    judge, prices, judge_prices = _run_judge(options), *_prices(options)
     benchmark = read_benchmark(options.data)
-    _tell(benchmark.problems)
+    tell(benchmark.problems)
     _tell_empty(benchmark.samples)
     prompts = _prompts(options, benchmark.samples)
     judged = judged_file(options.out, prompts.judge(judge.model) if judge else RULES)
@@ -77,6 +78,16 @@ def run(options: argparse.Namespace) -> None:
                 log.info("%s", totals(path, what))
 
 
+def _run_judge(options: argparse.Namespace) -> "Endpoint | None":
+    """Official prompts ask for an answer in a form of their own, without a schema."""
+    judge = judge_of(options)
+    if options.judge_prompts is None:
+        return judge
+    if judge is None:
+        raise ConfigError("--judge-prompts needs --judge-url and --judge: the embedded rule judge reads no prompt")
+    return replace(judge, json_schema=None)
+
+
 def _prompts(options: argparse.Namespace, samples: "Sequence[BenchSample]") -> "JudgePrompts":
     from agentworld_dag.benchmark.official_prompts import official_prompts
     from agentworld_dag.benchmark.prompts import OWN
@@ -84,7 +95,7 @@ def _prompts(options: argparse.Namespace, samples: "Sequence[BenchSample]") -> "
     if options.judge_prompts is None:
         return OWN
     found = official_prompts(options.judge_prompts, {sample.domain for sample in samples})
-    _tell(found.warnings)
+    tell(found.warnings)
     return found
 
 
@@ -118,17 +129,16 @@ def _model(options: argparse.Namespace) -> "Endpoint":
     return _endpoint(options, options.model_url, options.model, options.temperature, "AGENTWORLD_MODEL_API_KEY")
 
 
-def _judge(options: argparse.Namespace) -> "Endpoint | None":
+def judge_of(options: argparse.Namespace) -> "Endpoint | None":
+    """The judge behind an endpoint that was named; None stands for the embedded rules. Raises ConfigError on a half."""
     from agentworld_dag.benchmark.rubric import SCHEMA
 
     if bool(options.judge_url) != bool(options.judge):
         raise ConfigError("--judge-url and --judge belong together: give both, or neither for the embedded rule judge")
     if options.judge is None:
-        if options.judge_prompts:
-            raise ConfigError("--judge-prompts needs --judge-url and --judge: the embedded rule judge reads no prompt")
         return None
     found = _endpoint(options, options.judge_url, options.judge, 0.0, "AGENTWORLD_JUDGE_API_KEY")
-    return found if options.judge_prompts else replace(found, json_schema=SCHEMA)
+    return replace(found, json_schema=SCHEMA)
 
 
 def _endpoint(options: argparse.Namespace, url: str, model: str, temperature: float, key: str) -> "Endpoint":
@@ -160,7 +170,7 @@ def score(options: argparse.Namespace) -> None:
         strict = _strict(options.judged, options, options.audit, options.data)
         _print({"strict": strict, "official": official_scores(judged.rows)}, options.json)
         return
-    _tell(judged.problems)
+    tell(judged.problems)
     _print(official_scores(judged.rows), options.json)
 
 
@@ -177,13 +187,13 @@ def _strict(path: Path, options: argparse.Namespace, audit_file: Path | None, da
     from agentworld_dag.benchmark.strict import strict_scores
 
     judged = sound(read_judged(path))
-    _tell(judged.problems)
-    found = strict_scores(judged, _plan(options), options.error_budget)
+    tell(judged.problems)
+    found = strict_scores(judged, plan_of(options), options.error_budget)
     if audit_file is not None:
         clean = only(judged, clean_samples(audit_file))
-        found |= {"clean": strict_scores(clean, _plan(options), options.error_budget)}
+        found |= {"clean": strict_scores(clean, plan_of(options), options.error_budget)}
     if data is not None:
-        found |= {"breakdown": breakdown(judged, read_benchmark(data).samples, _plan(options))}
+        found |= {"breakdown": breakdown(judged, read_benchmark(data).samples, plan_of(options))}
     return found
 
 
@@ -200,9 +210,9 @@ def compare(options: argparse.Namespace) -> None:
 
     first, second = (sound(read_judged(path)) for path in (options.first, options.second))
     for side in (first, second):
-        _tell(side.problems)
+        tell(side.problems)
         refuse_above(side, options.error_budget)
-    found = compared(first, second, _plan(options))
+    found = compared(first, second, plan_of(options))
     if options.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
         return
@@ -213,7 +223,8 @@ def compare(options: argparse.Namespace) -> None:
     )
 
 
-def _plan(options: argparse.Namespace) -> Any:
+def plan_of(options: argparse.Namespace) -> "Resampling":
+    """Raises ConfigError."""
     from agentworld_dag.evaluation.intervals import Resampling
 
     if options.bootstrap_samples < 1:
@@ -221,7 +232,8 @@ def _plan(options: argparse.Namespace) -> Any:
     return Resampling(options.bootstrap_samples, check_seed(options.seed))
 
 
-def _tell(problems: tuple[str, ...]) -> None:
+def tell(problems: tuple[str, ...]) -> None:
+    """Warns of the first few."""
     for problem in problems[:SHOWN_PROBLEMS]:
         log.warning("%s", problem)
     if len(problems) > SHOWN_PROBLEMS:

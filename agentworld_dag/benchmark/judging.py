@@ -19,8 +19,9 @@ from agentworld_dag.benchmark.endpoint import Endpoint, Refusal, Reply
 from agentworld_dag.benchmark.extraction import after_reasoning, observation, predicted_observation
 from agentworld_dag.benchmark.prompts import OWN, JudgePrompts
 from agentworld_dag.benchmark.results import ResultsFile
+from agentworld_dag.benchmark.rules import RULES_VERSION, judge_by_rules
 from agentworld_dag.benchmark.samples import BenchSample, Key, placed
-from agentworld_dag.training.judge import Rubric, judge_by_rules
+from agentworld_dag.training.judge import Rubric
 
 JUDGED = "judged.jsonl"
 RULES = "rules"
@@ -32,9 +33,9 @@ Predictions = Mapping[Key, Mapping[str, Any]]
 
 def judge_with_rules(samples: Sequence[BenchSample], predictions: Predictions, out: Path) -> Path:
     """Returns the file of judged rows. Raises EvaluationError when the folder is another run's."""
-    with ResultsFile(judged_file(out, RULES), {"judge": RULES}) as results:
+    with ResultsFile(judged_file(out, RULES), {"judge": RULES, "rules": RULES_VERSION}) as results:
         for sample, said in _pending(samples, predictions, results):
-            results.add(_scored(sample.key, said, RULES, judge_by_rules(said, observation(sample.truth))))
+            results.add(scored_row(sample.key, said, RULES, judge_by_rules(said, observation(sample.truth))))
         return results.path
 
 
@@ -60,7 +61,7 @@ def judge_with_model(
             return prompts.messages(sample, text, observation(sample.truth))
 
         def to_row(call: Call, found: Reply | Refusal) -> Row:
-            return _judged(call.key, said[call.key][1], name, found, prompts) | used(found, prices)
+            return judged_row(call.key, said[call.key][1], name, found, prompts, prices)
 
         calls = [Call(key, lambda key=key: messages(key)) for key in said]
         make_calls(calls, judge, results, to_row, f"judged by {judge.model}")
@@ -90,17 +91,25 @@ def _said(row: Mapping[str, Any]) -> str | None:
     return None if said == "" and row.get("finish_reason") == "length" else said
 
 
-def _judged(key: Key, said: str, judge: str, found: Reply | Refusal, prompts: JudgePrompts) -> Row:
+def judged_row(
+    key: Key,
+    said: str,
+    judge: str,
+    found: Reply | Refusal,
+    prompts: JudgePrompts = OWN,
+    prices: Prices | None = None,
+) -> Row:
+    """What a judge behind an endpoint answered about `said`; without five integers the row has failed."""
     if isinstance(found, Refusal):
-        return _failed(key, said, f"the judge did not answer: {found.cause}")
+        return _failed(key, said, f"the judge did not answer: {found.cause}") | used(found, prices)
     try:
-        row = _scored(key, said, judge, prompts.scores(after_reasoning(found.text)))
+        row = scored_row(key, said, judge, prompts.scores(after_reasoning(found.text)))
     except (ValueError, RecursionError):
         row = _failed(key, said, f"the judge gave no scores: {found.text[:SHOWN_CHARS]!r}")
-    return row | {"judge_raw_output": found.text}
+    return row | {"judge_raw_output": found.text} | used(found, prices)
 
 
-def _scored(key: Key, said: str, judge: str, scores: Rubric) -> Row:
+def scored_row(key: Key, said: str, judge: str, scores: Rubric) -> Row:
     mean = sum(scores.values()) / len(scores)
     return placed(key) | scores | {"total_score": mean, "failed": 0.0, "judge": judge, "extracted_output": said}
 
@@ -111,4 +120,8 @@ def _failed(key: Key, said: str | None, cause: str) -> Row:
 
 def judged_file(out: Path, judge: str) -> Path:
     """Where the judgements of one judge lie."""
-    return out / f"judged-{re.sub(r'[^A-Za-z0-9._-]+', '-', judge)}" / JUDGED
+    return out / folder_name("judged", judge) / JUDGED
+
+
+def folder_name(what: str, judge: str) -> str:
+    return f"{what}-{re.sub(r'[^A-Za-z0-9._-]+', '-', judge)}"

@@ -10,6 +10,9 @@
     agentworld bench score JUDGED.jsonl --audit AUDIT.jsonl  the same, and the clean samples beside
     agentworld bench score JUDGED.jsonl --protocol both      strict, and below the official script's numbers
     agentworld bench compare A.jsonl B.jsonl                 two models on the same samples, paired
+    agentworld bench trial DATA --out DIR --judge-url URL --judge NAME
+                                                             whether a judge is worth asking; code 1 when it is not
+    agentworld bench agree A.jsonl B.jsonl                   two judges on the same samples: quadratic kappa
 
 A run that was stopped goes on where it was when the same line is given again.
 Keys come from AGENTWORLD_MODEL_API_KEY and AGENTWORLD_JUDGE_API_KEY.
@@ -20,6 +23,7 @@ from pathlib import Path
 
 from agentworld_dag.benchmark.command import audit, build, compare, run, score
 from agentworld_dag.benchmark.judged import ERROR_BUDGET
+from agentworld_dag.benchmark.trial_command import add_trial_commands
 
 BUILD = """Writes DATA/{domain}_test.jsonl from recorded trajectories: of each the first turn, the last and three
 between, with the whole history, as AgentWorldBench does. Use trajectories that no model was trained on."""
@@ -77,6 +81,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     two.add_argument("first", type=Path, help="file of judged rows")
     two.add_argument("second", type=Path, help="file of judged rows, taken off the first")
     two.set_defaults(command=compare)
+    add_trial_commands(commands)
     for command in (made, every, one, two):
         drawn = "turns" if command is made else "resamples for the intervals"
         command.add_argument("--seed", type=int, default=0, help=f"of the {drawn} drawn")

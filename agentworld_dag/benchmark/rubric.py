@@ -65,8 +65,10 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def judge_messages(sample: BenchSample, prediction: str, truth: str) -> list[dict[str, str]]:
-    """System and user message for one sample."""
+def judge_messages(
+    sample: BenchSample, prediction: str, truth: str, *, prediction_first: bool = False
+) -> list[dict[str, str]]:
+    """System and user message for one sample; `prediction_first` puts the prediction before the truth."""
     asked = (
         f"{TASK}\n\n{DOMAIN_NOTES[sample.domain]}\n\nAnswer with one JSON object: `reasons`, a short text, then "
         f"the integers {', '.join(f'`{name}`' for name in DIMENSIONS)}."
@@ -75,5 +77,6 @@ def judge_messages(sample: BenchSample, prediction: str, truth: str) -> list[dic
         {"action": action, "observation": observation}
         for action, observation in zip(sample.actions[:-1], sample.observations[:-1], strict=True)
     ]
-    shown = {"history": history, "action": sample.actions[-1], "truth": truth, "prediction": prediction}
+    judged = [("truth", truth), ("prediction", prediction)]
+    shown = {"history": history, "action": sample.actions[-1], **dict(judged[::-1] if prediction_first else judged)}
     return [{"role": "system", "content": asked}, {"role": "user", "content": json.dumps(shown, ensure_ascii=False)}]

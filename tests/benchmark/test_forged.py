@@ -33,7 +33,7 @@ def data(tmp_path: Path) -> Path:
     """A trajectory for each forgery, named in the system prompt, and an honest one; three turns each."""
     folder = tmp_path / "data"
     folder.mkdir()
-    fields = {"prompt": ["cat note", "ls", "mv a b"], "response": list(TRUTHS)}
+    fields: dict[str, Any] = {"prompt": ["cat note", "ls", "mv a b"], "response": list(TRUTHS)}
     names = (HONEST, *FORGED)
     write(folder, "terminal", *(row(id=n, turn_idx=t, system_str=n, **fields) for n in names for t in (1, 2, 3)))
     return folder
