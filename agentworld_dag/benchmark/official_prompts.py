@@ -83,12 +83,22 @@ def _text(path: Path) -> str:
 
 
 def _template(path: Path) -> str:
-    for node in ast.parse(_text(path)).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == USER_PROMPT:
-            template = ast.literal_eval(node.value)
-            if {name for _, name, _, _ in string.Formatter().parse(template) if name is not None} == PLACEHOLDERS:
-                return template
-    raise ConfigError(f"{path} has no {USER_PROMPT} with {', '.join(sorted(PLACEHOLDERS))}; check out commit cd0aa83")
+    try:
+        template = _assigned(_text(path), USER_PROMPT)
+        names = {name for _, name, _, _ in string.Formatter().parse(template) if name is not None}
+    except (SyntaxError, ValueError, StopIteration) as error:
+        raise ConfigError(f"{path} has no {USER_PROMPT} that can be read; check out commit cd0aa83") from error
+    if names != PLACEHOLDERS:
+        raise ConfigError(
+            f"{path} has no {USER_PROMPT} with {', '.join(sorted(PLACEHOLDERS))}; check out commit cd0aa83"
+        )
+    return template
+
+
+def _assigned(code: str, name: str) -> str:
+    """A text that Python code gives a name, without running the code. Raises StopIteration, SyntaxError, ValueError."""
+    assigned = (node for node in ast.parse(code).body if isinstance(node, ast.Assign))
+    return str(ast.literal_eval(next(node.value for node in assigned if ast.unparse(node.targets[0]) == name)))
 
 
 def _messages(
