@@ -73,8 +73,9 @@ def _text(path: Path) -> str:
     try:
         text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error.reason
         raise ConfigError(
-            f"cannot read {path} ({error}); --judge-prompts expects the `prompts` folder in a whole clone of the "
+            f"cannot read {path}: {reason}; --judge-prompts expects the `prompts` folder in a whole clone of the "
             "official repository"
         ) from error
     if not text.strip():

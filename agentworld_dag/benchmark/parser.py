@@ -25,34 +25,46 @@ from agentworld_dag.benchmark.command import audit, build, compare, run, score
 from agentworld_dag.benchmark.judged import ERROR_BUDGET
 from agentworld_dag.benchmark.trial_command import add_trial_commands
 
-BUILD = """Writes DATA/{domain}_test.jsonl from recorded trajectories: of each the first turn, the last and three
-between, with the whole history, as AgentWorldBench does. Use trajectories that no model was trained on."""
-AUDIT = """Looks for every sample of DATA in training trajectories: its id, and runs of 13 words of its text. Writes one
-line per sample; `score --audit` then prints the score of the clean samples beside the score of all."""
-RUN = """Asks the model for every sample of DATA, with the true history before it, judges the answers and prints strict
-scores. Any OpenAI-compatible endpoint: vLLM, SGLang, `transformers serve`, a hosted API. Keys are read from
-AGENTWORLD_MODEL_API_KEY and AGENTWORLD_JUDGE_API_KEY, never from the command line.
+BUILD = """Writes {domain}_test.jsonl from recorded trajectories: of each the first turn, the last and three
+between, with the whole history, as AgentWorldBench does. Use trajectories that no model was
+trained on."""
+AUDIT = """Looks for every sample of DATA in training trajectories: its id, and runs of 13 words of its text.
+Writes one line per sample; `score --audit` then prints the score of the clean samples beside."""
+RUN = """Asks the model for every sample of DATA, with the true history before it, judges the answers and
+prints strict scores. Any OpenAI-compatible endpoint will do: vLLM, SGLang, `transformers serve`, a
+hosted API. Keys are read from AGENTWORLD_MODEL_API_KEY and AGENTWORLD_JUDGE_API_KEY, never from the
+command line.
 
-Every answer is written to OUT as soon as it is there. Stopped, killed or out of credit: the same line again goes on
-where it was and asks for failed calls again. What a call used is in its row; totals come at the end.
+Every answer is written to OUT as soon as it is there. Stopped, killed or out of credit: the same line
+again goes on where it was and asks for failed calls again. Tokens, seconds and cost of a call are in
+its row; totals come at the end, with failures by cause. Exit code 1 when there is no score.
 
     OUT/predictions.jsonl                        what the model wrote
     OUT/judged-rules/judged.jsonl                judgements of the embedded rule judge
-    OUT/judged-NAME/judged.jsonl                 judgements of an LLM, one folder for each judge
-    OUT/judged-NAME-prompts-HASH/judged.jsonl    the same with --judge-prompts, one folder for each content"""
+    OUT/judged-NAME/judged.jsonl                 judgements of an LLM, a folder for each
+    OUT/judged-NAME-prompts-HASH/judged.jsonl    the same with --judge-prompts, a folder for each content"""
 RUN_EXAMPLES = """examples:
   agentworld bench run DATA --out OUT --model-url http://localhost:8000/v1 --model my-model
   agentworld bench run DATA --out OUT --model-url http://localhost:8000/v1 --model my-model \\
-      --judge-url https://api.openai.com/v1 --judge gpt-5.2-2025-12-11 --judge-prompts Qwen-AgentWorld/prompts"""
-SCORE = """Prints scores of a file of judged rows, ours or the official script's, from 0 to 100.
+      --judge-url https://api.openai.com/v1 --judge gpt-5.2-2025-12-11 \\
+      --judge-prompts Qwen-AgentWorld/prompts --judge-price-in 1.75 --judge-price-out 14"""
+SCORE = """Prints the scores, from 0 to 100, of a file of judged rows: ours or the official script's.
 
-strict (default): a failed row scores the minimum; macro is the mean of domains, micro of rows; brackets hold the 95 %
-interval over trajectories; above the error budget there is no score. official: number for number what the official
-script at cd0aa83 prints for the same file: failures dropped, zeros dropped. JSON of official:
-{"domains": {DOMAIN: {DIMENSION: value, "valid": n, "failed": n}}, "overall": value}; strict adds to that shape; both
-is {"strict": ..., "official": ...}."""
-COMPARE = """Prints both scores and their difference on the samples that both files hold, paired, with its 95 % interval
-over trajectories. Both files must come from one judge."""
+  strict    (default) a row that failed scores the minimum. macro is the mean of domains, micro of rows;
+            brackets hold the 95 % interval over trajectories. Above the error budget there is no score.
+  official  number for number what the official script at cd0aa83 prints for the same file: failures and
+            zeros dropped.
+  both      one below the other.
+
+--data adds strict scores by turn (first, 2-3, 4-6, 7+) and by kind of action. The kind is the name of
+the tool where the action is a JSON call, and else its first word: the command without its folder, its
+variables or sudo.
+
+JSON of official: {"domains": {DOMAIN: {DIMENSION: value, "valid": n, "failed": n}}, "overall": value}.
+strict adds intervals, "macro", "micro", "coverage" and, with --data, "breakdown"; both is
+{"strict": ..., "official": ...}."""
+COMPARE = """Prints both scores and their difference, first less second, on the samples that both files hold:
+paired, with its 95 % interval over trajectories. Both files must come from one judge."""
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
@@ -73,18 +85,18 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     every.set_defaults(command=run)
     one = _command(commands, "score", "score a file of judged rows", SCORE)
     one.add_argument("judged", type=Path, help="JSON lines as `run` or the official `judge` step writes them")
-    one.add_argument("--protocol", choices=("strict", "official", "both"), default="strict")
+    one.add_argument("--protocol", choices=("strict", "official", "both"), default="strict", help="see above")
     one.add_argument("--audit", type=Path, help="what `audit` wrote: scores of the clean samples come beside")
     one.add_argument("--data", type=Path, help="the benchmark's folder: scores by turn and by kind of action as well")
     one.set_defaults(command=score)
     two = _command(commands, "compare", "two judged files on the samples they share; strict", COMPARE)
     two.add_argument("first", type=Path, help="file of judged rows")
-    two.add_argument("second", type=Path, help="file of judged rows, taken off the first")
+    two.add_argument("second", type=Path, help="another, whose score is taken off")
     two.set_defaults(command=compare)
     add_trial_commands(commands)
     for command in (made, every, one, two):
-        drawn = "turns" if command is made else "resamples for the intervals"
-        command.add_argument("--seed", type=int, default=0, help=f"of the {drawn} drawn")
+        draws = "the turns between" if command is made else "the resamples for the intervals"
+        command.add_argument("--seed", type=int, default=0, help=f"draws {draws} (%(default)s)")
     for command in (every, one, two):
         _add_score_options(command)
 
@@ -129,7 +141,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="`prompts` in a clone of the official repository (at cd0aa83), in place of our own rubric",
     )
-    parser.add_argument("--temperature", type=float, default=0.0, help="of the world model; the judge answers at 0")
+    parser.add_argument("--temperature", type=float, default=0.0, help="of the world model (%(default)s); the judge answers at 0")
     parser.add_argument("--max-tokens", type=int, default=8192, help="per answer, reasoning included (%(default)s)")
     parser.add_argument("--timeout-s", type=float, default=600.0, help="per call (%(default)s)")
     parser.add_argument(

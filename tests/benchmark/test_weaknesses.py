@@ -168,7 +168,7 @@ def test_12_nothing_inside_an_answer_is_taken_for_reasoning_or_a_tag(said: str) 
     assert predicted_observation(said) == said
 
 
-def test_13_the_marker_goes_from_the_start_and_from_nowhere_else(data: Path) -> None:
+def test_13_the_marker_goes_from_the_start_and_from_nowhere_else() -> None:
     said = f"{MARKER}\na\n{MARKER}\nb"
     assert observation(said) == predicted_observation(said) == f"a\n{MARKER}\nb"
 
@@ -201,6 +201,10 @@ def test_15_an_unknown_domain_is_reported_and_what_a_score_rests_on_is_recorded(
     assert settings["model"] == "m"
     assert len(settings["samples"]) == 12
     assert json.loads((out / "judged-j" / "settings.json").read_text())["rubric"]
+    write(data, "terminal", row(response=["a", "another truth", "b"]))
+    with serving(honest) as model:
+        assert main(arguments(data, model.url)) == 1
+    assert "predictions.jsonl was made with samples " in caplog.text
 
 
 def test_16_scores_are_given_by_turn_so_that_a_fall_along_the_trajectory_shows(data: Path, capsys) -> None:
