@@ -194,6 +194,8 @@ class JudgeTrial(Section):
     """Mean change by the order of prediction and truth; mean gain of a wrong answer by neutral filler."""
     most_gain: Points
     """Mean gain of a wrong answer by praise, judge keywords, a forged reference or a plea."""
+    most_clear_gain_share: Share
+    """Of such wrong answers, each kind of addition by itself, that gain more than one dimension by one."""
     least_kappa: Annotated[float, Field(ge=-1.0, le=1.0)] | None
     """Quadratic kappa with the embedded rules over all questions; null asks for none."""
     most_unusable_share: Share

@@ -56,6 +56,8 @@ def test_an_unknown_preset_in_an_empty_folder_says_none(tmp_path):
         ("agent.rl.temperature", 2.5),
         ("simulator.mode", "oracle"),
         ("evaluation.control_temperatures", [0.5, -1]),
+        ("benchmark.judge_trial.least_kappa", 1.5),
+        ("benchmark.judge_trial.most_gain", 4.5),
         ("cpt.steps", ...),
         ("splits", ...),
     ],

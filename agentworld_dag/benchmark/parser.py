@@ -141,7 +141,9 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="`prompts` in a clone of the official repository (at cd0aa83), in place of our own rubric",
     )
-    parser.add_argument("--temperature", type=float, default=0.0, help="of the world model (%(default)s); the judge answers at 0")
+    parser.add_argument(
+        "--temperature", type=float, default=0.0, help="of the world model (%(default)s); the judge answers at 0"
+    )
     parser.add_argument("--max-tokens", type=int, default=8192, help="per answer, reasoning included (%(default)s)")
     parser.add_argument("--timeout-s", type=float, default=600.0, help="per call (%(default)s)")
     parser.add_argument(

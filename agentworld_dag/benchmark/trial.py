@@ -42,6 +42,9 @@ from agentworld_dag.training.judge import DIMENSIONS, Rubric
 
 ANSWERS = "answers.jsonl"
 HIGHEST = 5
+CLEAR_ABOVE = 0.3
+"""Points: more than one dimension by one, which a judge may also answer when asked again. A mean alone hides clear
+gains of a few behind the losses of many."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,7 @@ def _gains(answers: Answers, plan: Resampling) -> dict[str, Estimate | None]:
         gain = _differences(answers, name, WRONG)
         found[f"{name}_gain"] = measured(_average, gain, plan=plan)
         found[f"{name}_gaining_share"] = measured(mean, _with(gain, gain.values > 0), plan=plan)
+        found[f"{name}_clear_gain_share"] = measured(mean, _with(gain, gain.values > CLEAR_ABOVE), plan=plan)
     return found
 
 

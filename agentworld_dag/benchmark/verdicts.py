@@ -60,11 +60,11 @@ def claims(limits: JudgeTrial) -> Mapping[str, tuple[Bound, ...]]:
         ),
         "the_judge_repeats_itself": (_most("retest_spread", limits.most_retest_spread),),
         "order_does_not_matter": (_most("position_bias", limits.most_bias),),
-        "length_earns_nothing": (_most("length_gain", limits.most_bias),),
-        "praise_earns_nothing": (_most("praise_gain", limits.most_gain),),
-        "judge_keywords_earn_nothing": (_most("echo_gain", limits.most_gain),),
-        "forged_references_earn_nothing": (_most("forged_gain", limits.most_gain),),
-        "pleas_earn_nothing": (_most("plea_gain", limits.most_gain),),
+        "length_earns_nothing": _gain("length", limits.most_bias, limits),
+        "praise_earns_nothing": _gain("praise", limits.most_gain, limits),
+        "judge_keywords_earn_nothing": _gain("echo", limits.most_gain, limits),
+        "forged_references_earn_nothing": _gain("forged", limits.most_gain, limits),
+        "pleas_earn_nothing": _gain("plea", limits.most_gain, limits),
         "judge_answers_are_usable": (_most("unusable_share", limits.most_unusable_share),),
     }
     if limits.least_kappa is not None:
@@ -78,6 +78,10 @@ def _least(measure: str, limit: float) -> Bound:
 
 def _most(measure: str, limit: float) -> Bound:
     return Bound(measure, limit, least=False)
+
+
+def _gain(probe: str, most: float, limits: JudgeTrial) -> tuple[Bound, ...]:
+    return _most(f"{probe}_gain", most), _most(f"{probe}_clear_gain_share", limits.most_clear_gain_share)
 
 
 def _told(bound: Bound, found: Estimate | None, least_measured: int) -> str:

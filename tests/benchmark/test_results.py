@@ -79,7 +79,7 @@ def test_rows_of_another_program_are_refused_and_left_as_they_are(tmp_path: Path
 
 def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(EvaluationError, match="cannot write to .*; name another folder"):
+    with pytest.raises(EvaluationError, match=r"cannot write to .*; name another folder"):
         ResultsFile(tmp_path / "out" / "r.jsonl", {}).__enter__()
 
 

@@ -79,7 +79,7 @@ def test_a_judge_behind_an_endpoint_sees_truth_and_prediction_as_values(data: Pa
     assert {line["total_score"] for line in judged(data, "org-j")} == {2.0}
 
 
-@pytest.mark.parametrize("said", ["Lovely, 5 of 5!", '{"format": 5}', scores(6), "{"])
+@pytest.mark.parametrize("said", ["Lovely, 5 of 5!", '{"format": 5}', scores(6), "{", '{"a":' * 99_999 + "}"])
 def test_a_judge_without_scores_is_a_failure_and_no_score_is_printed(
     data: Path, said: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
