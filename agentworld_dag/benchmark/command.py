@@ -8,15 +8,16 @@ import json
 import logging
 import os
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentworld_dag.config import check_seed
-from agentworld_dag.errors import ConfigError
+from agentworld_dag.errors import ConfigError, EvaluationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from agentworld_dag.benchmark.cost import Prices
     from agentworld_dag.benchmark.endpoint import Endpoint
@@ -32,7 +33,9 @@ def build(options: argparse.Namespace) -> None:
     from agentworld_dag.benchmark.building import build_benchmark
     from agentworld_dag.trajectories.parquet import read_trajectories
 
-    made = build_benchmark(read_trajectories(options.trajectories), options.out, check_seed(options.seed))
+    trajectories = read_trajectories(options.trajectories)
+    with _writing(options.out):
+        made = build_benchmark(trajectories, options.out, check_seed(options.seed))
     sys.stdout.write("".join(f"{domain}: {count} samples in {options.out}\n" for domain, count in made.items()))
 
 
@@ -46,26 +49,38 @@ def audit(options: argparse.Namespace) -> None:
     tell(benchmark.problems)
     training = (training_text(trajectory) for path in options.training for trajectory in read_trajectories(path))
     rows = audit_rows(exposures(benchmark.samples, training))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with _writing(options.out):
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     clean, known = sum(row["clean"] for row in rows), sum(row["id_seen"] for row in rows)
     sys.stdout.write(f"{clean} of {len(rows)} samples clean, {known} with an id seen in training: {options.out}\n")
 
 
+@contextmanager
+def _writing(path: Path) -> "Iterator[None]":
+    try:
+        yield
+    except OSError as error:
+        raise EvaluationError(f"cannot write {path}: {error.strerror}; name another --out") from error
+
+
 def run(options: argparse.Namespace) -> None:
+    """What would make a score impossible is refused before the first call."""
     from agentworld_dag.benchmark.cost import totals
     from agentworld_dag.benchmark.inference import PREDICTIONS, predict_samples
     from agentworld_dag.benchmark.judging import RULES, judge_with_model, judge_with_rules, judged_file
     from agentworld_dag.benchmark.samples import read_benchmark
 
-    judge, prices, judge_prices = _run_judge(options), *_prices(options)
+    plan_of(options)
+    _budget(options)
+    model, judge, (prices, judge_prices) = _model(options), _run_judge(options), _prices(options)
     benchmark = read_benchmark(options.data)
     tell(benchmark.problems)
     _tell_empty(benchmark.samples)
     prompts = _prompts(options, benchmark.samples)
     judged = judged_file(options.out, prompts.judge(judge.model) if judge else RULES)
     try:
-        predictions = predict_samples(benchmark.samples, _model(options), options.out, prices)
+        predictions = predict_samples(benchmark.samples, model, options.out, prices)
         if judge is None:
             judge_with_rules(benchmark.samples, predictions, options.out)
         else:
@@ -188,10 +203,10 @@ def _strict(path: Path, options: argparse.Namespace, audit_file: Path | None, da
 
     judged = sound(read_judged(path))
     tell(judged.problems)
-    found = strict_scores(judged, plan_of(options), options.error_budget)
+    found = strict_scores(judged, plan_of(options), _budget(options))
     if audit_file is not None:
         clean = only(judged, clean_samples(audit_file))
-        found |= {"clean": strict_scores(clean, plan_of(options), options.error_budget)}
+        found |= {"clean": strict_scores(clean, plan_of(options), _budget(options))}
     if data is not None:
         found |= {"breakdown": breakdown(judged, read_benchmark(data).samples, plan_of(options))}
     return found
@@ -211,7 +226,7 @@ def compare(options: argparse.Namespace) -> None:
     first, second = (sound(read_judged(path)) for path in (options.first, options.second))
     for side in (first, second):
         tell(side.problems)
-        refuse_above(side, options.error_budget)
+        refuse_above(side, _budget(options))
     found = compared(first, second, plan_of(options))
     if options.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
@@ -230,6 +245,13 @@ def plan_of(options: argparse.Namespace) -> "Resampling":
     if options.bootstrap_samples < 1:
         raise ConfigError(f"--bootstrap-samples {options.bootstrap_samples}: expected 1 or more")
     return Resampling(options.bootstrap_samples, check_seed(options.seed))
+
+
+def _budget(options: argparse.Namespace) -> float:
+    """Raises ConfigError."""
+    if not 0.0 <= options.error_budget <= 1.0:
+        raise ConfigError(f"--error-budget {options.error_budget:g}: expected a share of rows, from 0 to 1")
+    return options.error_budget
 
 
 def tell(problems: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ left out.
 
 import asyncio
 import json
+import math
 import random
 import time
 from collections.abc import Mapping
@@ -50,7 +51,9 @@ class Endpoint:
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")):
             raise ConfigError(f"endpoint {self.url!r}: expected a base address like http://localhost:8000/v1")
-        if min(self.max_tokens, self.most_open, self.timeout_s) <= 0:
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise ConfigError(f"temperature {self.temperature:g} of {self.model}: expected 0 or more")
+        if not min(self.max_tokens, self.most_open) > 0 or not self.timeout_s > 0:
             raise ConfigError(
                 f"{self.max_tokens} tokens, {self.most_open} calls at once and {self.timeout_s:g} s for an answer of "
                 f"{self.model}: each must be above 0"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentworld_dag.cli import main
+from agentworld_dag.trajectories.parquet import write_trajectories
 from tests.benchmark.clone import write_clone
 from tests.benchmark.judged_rows import DIMENSIONS
 from tests.benchmark.scripted_server import Said, serving
@@ -173,3 +174,34 @@ def test_an_answer_cut_off_after_its_marker_is_no_empty_observation(data: Path) 
     with serving(lambda *_: Said(body=json.dumps(body).encode())) as server:
         assert main(arguments(data, server.url)) == 1
     assert {line["error_message"] for line in judged(data)} == {"no prediction: the model wrote no observation"}
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--error-budget", "nan"], "ConfigError: --error-budget nan: expected a share of rows, from 0 to 1"),
+        (["--error-budget", "7"], "ConfigError: --error-budget 7: expected a share of rows, from 0 to 1"),
+        (["--bootstrap-samples", "0"], "ConfigError: --bootstrap-samples 0"),
+        (["--temperature", "nan"], "ConfigError: temperature nan of m: expected 0 or more"),
+        (["--temperature", "-1"], "ConfigError: temperature -1 of m: expected 0 or more"),
+        (["--timeout-s", "nan"], "each must be above 0"),
+    ],
+)
+def test_a_number_that_makes_a_score_impossible_is_refused_before_any_call(
+    data: Path, caplog, more: list[str], told: str
+) -> None:
+    with serving(honest) as server:
+        assert main(arguments(data, server.url, *more)) == 1
+    assert told in error(caplog)
+    assert server.asked == []
+
+
+def test_an_out_that_cannot_be_written(data: Path, tmp_path: Path, caplog, episode) -> None:
+    write_trajectories(tmp_path / "held_out.parquet", [episode()])
+    (tmp_path / "file").write_text("")
+    assert main(["bench", "build", str(tmp_path / "held_out.parquet"), "--out", str(tmp_path / "file")]) == 1
+    assert error(caplog) == f"EvaluationError: cannot write {tmp_path / 'file'}: File exists; name another --out"
+    caplog.clear()
+    training = str(tmp_path / "held_out.parquet")
+    assert main(["bench", "audit", str(data), "--training", training, "--out", str(tmp_path)]) == 1
+    assert "name another --out" in error(caplog)
