@@ -1,4 +1,4 @@
-"""What each `agentworld bench` command does; `parser` says how they are called.
+"""What `agentworld bench build`, `audit` and `run` do; `parser` says how they are called.
 
 Imports wait until a command needs them: `agentworld --help` is quick.
 """
@@ -11,7 +11,7 @@ import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agentworld_dag.config import check_seed
 from agentworld_dag.errors import ConfigError, EvaluationError
@@ -70,9 +70,10 @@ def run(options: argparse.Namespace) -> None:
     from agentworld_dag.benchmark.inference import PREDICTIONS, predict_samples
     from agentworld_dag.benchmark.judging import RULES, judge_with_model, judge_with_rules, judged_file
     from agentworld_dag.benchmark.samples import read_benchmark
+    from agentworld_dag.benchmark.score_command import score_strictly
 
     plan_of(options)
-    _budget(options)
+    budget_of(options)
     model, judge, (prices, judge_prices) = _model(options), _run_judge(options), _prices(options)
     benchmark = read_benchmark(options.data)
     tell(benchmark.problems)
@@ -86,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
         else:
             judge_with_model(benchmark.samples, predictions, judge, options.out, prompts, judge_prices)
         log.info("judged by %s: %s", judge.model if judge else "the embedded rules, no language model", judged)
-        _score_strictly(judged, options)
+        score_strictly(judged, options)
     finally:
         for path, what in ((options.out / PREDICTIONS, "predictions"), (judged, "judgements")):
             if path.is_file():
@@ -114,19 +115,22 @@ def _prompts(options: argparse.Namespace, samples: "Sequence[BenchSample]") -> "
     return found
 
 
-def _prices(options: argparse.Namespace) -> "list[Prices | None]":
+def _prices(options: argparse.Namespace) -> "tuple[Prices | None, Prices | None]":
     """Of the model, and of the judge."""
+    of_judge = _pair("--judge-price", options.judge_price_in, options.judge_price_out)
+    if of_judge and options.judge is None:
+        raise ConfigError("--judge-price-in needs --judge: the embedded rule judge costs nothing")
+    return _pair("--price", options.price_in, options.price_out), of_judge
+
+
+def _pair(flag: str, tokens_in: float | None, tokens_out: float | None) -> "Prices | None":
     from agentworld_dag.benchmark.cost import Prices
 
-    found: list[Prices | None] = []
-    for name, of in (("", options.model), ("judge-", options.judge)):
-        pair = [getattr(options, f"{name}price_{way}".replace("-", "_")) for way in ("in", "out")]
-        if (None in pair) != (pair == [None, None]):
-            raise ConfigError(f"--{name}price-in and --{name}price-out belong together: give both or neither")
-        if None not in pair and of is None:
-            raise ConfigError("--judge-price-in needs --judge: the embedded rule judge costs nothing")
-        found.append(None if None in pair else Prices(*pair))
-    return found
+    if tokens_in is None and tokens_out is None:
+        return None
+    if tokens_in is None or tokens_out is None:
+        raise ConfigError(f"{flag}-in and {flag}-out belong together: give both or neither")
+    return Prices(tokens_in, tokens_out)
 
 
 def _tell_empty(samples: "Sequence[BenchSample]") -> None:
@@ -170,74 +174,6 @@ def _endpoint(options: argparse.Namespace, url: str, model: str, temperature: fl
     )
 
 
-def score(options: argparse.Namespace) -> None:
-    from agentworld_dag.benchmark.judged import read_judged
-    from agentworld_dag.benchmark.official import official_scores
-
-    if options.protocol == "strict":
-        _score_strictly(options.judged, options, options.audit, options.data)
-        return
-    for name, given in (("--audit", options.audit), ("--data", options.data)):
-        if given and options.protocol == "official":
-            raise ConfigError(f"{name} goes with --protocol strict or both: the official script knows nothing of it")
-    judged = read_judged(options.judged)
-    if options.protocol == "both":
-        strict = _strict(options.judged, options, options.audit, options.data)
-        _print({"strict": strict, "official": official_scores(judged.rows)}, options.json)
-        return
-    tell(judged.problems)
-    _print(official_scores(judged.rows), options.json)
-
-
-def _score_strictly(
-    path: Path, options: argparse.Namespace, audit_file: Path | None = None, data: Path | None = None
-) -> None:
-    _print(_strict(path, options, audit_file, data), options.json)
-
-
-def _strict(path: Path, options: argparse.Namespace, audit_file: Path | None, data: Path | None) -> dict[str, Any]:
-    from agentworld_dag.benchmark.breakdown import breakdown
-    from agentworld_dag.benchmark.judged import clean_samples, only, read_judged, sound
-    from agentworld_dag.benchmark.samples import read_benchmark
-    from agentworld_dag.benchmark.strict import strict_scores
-
-    judged = sound(read_judged(path))
-    tell(judged.problems)
-    found = strict_scores(judged, plan_of(options), _budget(options))
-    if audit_file is not None:
-        clean = only(judged, clean_samples(audit_file))
-        found |= {"clean": strict_scores(clean, plan_of(options), _budget(options))}
-    if data is not None:
-        found |= {"breakdown": breakdown(judged, read_benchmark(data).samples, plan_of(options))}
-    return found
-
-
-def _print(found: dict[str, Any], as_json: bool) -> None:
-    from agentworld_dag.benchmark.tables import page
-
-    sys.stdout.write(json.dumps(found, indent=2) + "\n" if as_json else page(found))
-
-
-def compare(options: argparse.Namespace) -> None:
-    from agentworld_dag.benchmark.judged import read_judged, sound
-    from agentworld_dag.benchmark.strict import compared, refuse_above
-    from agentworld_dag.benchmark.tables import cell
-
-    first, second = (sound(read_judged(path)) for path in (options.first, options.second))
-    for side in (first, second):
-        tell(side.problems)
-        refuse_above(side, _budget(options))
-    found = compared(first, second, plan_of(options))
-    if options.json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return
-    for name in ("first", "second", "difference"):
-        sys.stdout.write(f"{name:12} {cell(found[name]['value'], found[name])}\n")
-    sys.stdout.write(
-        f"{found['shared']} samples shared, {found['only_first']} and {found['only_second']} in one only\n"
-    )
-
-
 def plan_of(options: argparse.Namespace) -> "Resampling":
     """Raises ConfigError."""
     from agentworld_dag.evaluation.intervals import Resampling
@@ -247,7 +183,7 @@ def plan_of(options: argparse.Namespace) -> "Resampling":
     return Resampling(options.bootstrap_samples, check_seed(options.seed))
 
 
-def _budget(options: argparse.Namespace) -> float:
+def budget_of(options: argparse.Namespace) -> float:
     """Raises ConfigError."""
     if not 0.0 <= options.error_budget <= 1.0:
         raise ConfigError(f"--error-budget {options.error_budget:g}: expected a share of rows, from 0 to 1")

@@ -61,7 +61,8 @@ def totals(path: Path, what: str) -> str:
 
 
 def _sum(lines: list[Line], name: str) -> float:
-    return sum(line.fields.get(name) or 0 for line in lines)
+    values = (line.fields.get(name) for line in lines)
+    return sum(value for value in values if isinstance(value, int | float))
 
 
 def _failures(lines: list[Line]) -> str:

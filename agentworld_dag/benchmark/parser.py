@@ -21,8 +21,9 @@ Keys come from AGENTWORLD_MODEL_API_KEY and AGENTWORLD_JUDGE_API_KEY.
 import argparse
 from pathlib import Path
 
-from agentworld_dag.benchmark.command import audit, build, compare, run, score
+from agentworld_dag.benchmark.command import audit, build, run
 from agentworld_dag.benchmark.judged import ERROR_BUDGET
+from agentworld_dag.benchmark.score_command import compare, score
 from agentworld_dag.benchmark.trial_command import add_trial_commands
 
 BUILD = """Writes {domain}_test.jsonl from recorded trajectories: of each the first turn, the last and three
