@@ -166,6 +166,20 @@ class Agent(Section):
     rl: AgentRl
 
 
+class Reliability(Section):
+    """How far an answer of the simulator can be trusted: small counts, for every answer is asked for several times."""
+
+    turns: Count
+    """Held-out turns whose answers get a confidence, and are the recorded part of the error path."""
+    consistency_samples: Count
+    """Sampled answers per turn, with which the greedy one is compared."""
+    planted_turns: Count
+    """Held-out states in which a malformed, an empty and an illegal action are planted."""
+    replay_episodes: Count
+    replays: Annotated[int, Field(ge=2)]
+    """How often the actions of each episode are replayed, at each temperature."""
+
+
 class Evaluation(Section):
     fidelity_turns: Count
     drift_episodes: Count
@@ -173,6 +187,7 @@ class Evaluation(Section):
     control_temperatures: tuple[Temperature, ...]
     """Sampled claims are repeated for the untrained side at these, to tell training from sharpening."""
     bootstrap_samples: Count
+    reliability: Reliability
 
 
 class JudgeTrial(Section):
@@ -202,7 +217,32 @@ class JudgeTrial(Section):
     """Of calls that brought no five integers."""
 
 
+class ChatEndpoint(Section):
+    """A model behind an OpenAI-compatible endpoint; its key comes from the environment."""
+
+    url: str
+    """Base address, up to and including /v1."""
+    model: str
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)]
+    max_tokens: Count
+    timeout_s: Rate
+    at_once: Count
+    """Most calls open at once."""
+
+
 class Benchmark(Section):
+    checks_per_axis: Count
+    """Most rule checks that are asked of each axis; all that pass are counted."""
+    least_checks: Count
+    """Fewest rule checks that must accept the truth and reject every corruption."""
+    judged_samples: Count
+    """Samples that endpoints are asked and that the judge sees, the first ones."""
+    error_budget: Share
+    """Largest share of answers without a usable judgement for which there is a leaderboard."""
+    judge: ChatEndpoint | None
+    """Null means the embedded rules."""
+    endpoints: tuple[ChatEndpoint, ...]
+    """Models of others that are asked the same."""
     judge_trial: JudgeTrial
 
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from agentworld_dag.assets import agent, data, evaluation, registry, world_model
+from agentworld_dag.assets import agent, benchmark, data, evaluation, registry, world_model
 from agentworld_dag.home import home
 from agentworld_dag.jobs.console import console
 from agentworld_dag.jobs.executor import two_at_a_time
@@ -17,7 +17,7 @@ from agentworld_dag.sensors.automation import refresh_reports_on_new_inputs
 here = home()
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([data, world_model, agent, evaluation, registry]),
+    assets=dg.load_assets_from_modules([data, world_model, benchmark, agent, evaluation, registry]),
     jobs=[turn_the_loop, train_world_model, train_agent],
     sensors=[refresh_reports_on_new_inputs],
     executor=two_at_a_time,

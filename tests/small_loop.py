@@ -32,7 +32,20 @@ def small_preset() -> Preset:
             "world_model_rl": preset.world_model_rl.model_copy(update={**rl, "max_new_tokens": 12}),
             "simulator": preset.simulator.model_copy(update={"gate_turns": 8}),
             "evaluation": preset.evaluation.model_copy(
-                update={"fidelity_turns": 6, "drift_episodes": 2, "control_temperatures": (0.5,)}
+                update={
+                    "fidelity_turns": 6,
+                    "drift_episodes": 2,
+                    "control_temperatures": (0.5,),
+                    "reliability": preset.evaluation.reliability.model_copy(
+                        update={
+                            "turns": 6,
+                            "consistency_samples": 2,
+                            "planted_turns": 2,
+                            "replay_episodes": 2,
+                            "replays": 2,
+                        }
+                    ),
+                }
             ),
         }
     )

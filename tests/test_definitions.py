@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 import agentworld_dag
+from agentworld_dag.assets.benchmark import TRIAL_CLAIMS
 from agentworld_dag.definitions import defs
 
 PACKAGE = Path(agentworld_dag.__file__ or "").parent
@@ -17,11 +18,16 @@ ASSETS = {
     "base_model", "world_model_cpt", "world_model_sft", "world_model_rl", "simulator",
     "agent_demonstrations", "agent_base", "agent_warmup", "agent_scratch",
     "agent_sim_rl", "agent_real_rl", "agent_real_rl_scarce",
-    "cpt_answers", "sft_answers", "rl_answers", "simulator_drift", "fidelity_report",
+    "heldout_benchmark", "judge_trial", "cpt_answers", "sft_answers", "rl_answers", "endpoint_answers",
+    "judged_answers", "leaderboard", "simulator_drift", "simulator_reliability", "fidelity_report",
     "real_env_evaluation", "simulator_evaluation", "transfer_report", "round_report",
     "registered_versions",
 }  # fmt: skip
 BLOCKING = {
+    *TRIAL_CLAIMS,
+    "rule_checks_are_enough",
+    "rule_checks_are_unseen_in_training",
+    "failures_are_within_budget",
     "sessions_are_isolated",
     "splits_are_disjoint",
     "mask_covers_observations_only",

@@ -12,10 +12,11 @@ from agentworld_dag.assets.agent import (
     agent_sim_rl,
     agent_warmup,
 )
+from agentworld_dag.assets.benchmark import cpt_answers, judge_trial, judged_answers, rl_answers, sft_answers
 from agentworld_dag.assets.data import BACKENDS, trajectory_splits
 from agentworld_dag.assets.presentation import breakdown, materialized, number
 from agentworld_dag.assets.recipe import Recipe, make
-from agentworld_dag.assets.world_model import simulator, world_model_cpt, world_model_rl, world_model_sft
+from agentworld_dag.assets.world_model import simulator, world_model_rl
 from agentworld_dag.config import Preset
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
@@ -37,80 +38,31 @@ POLICY_SECTIONS = (
     "agent.max_turns",
     "agent.max_new_tokens",
     "agent.rl.temperature",
-    "evaluation",
+    "evaluation.tasks",
+    "evaluation.control_temperatures",
     "collection",
 )
-ANSWERS_SECTIONS = (
+RELIABILITY_SECTIONS = (
     "model.template",
-    "evaluation.fidelity_turns",
-    "evaluation.control_temperatures",
-    "collection.seed",
-    "world_model_rl.temperature",
-    "simulator.mode",
+    "evaluation.reliability",
     "simulator.max_new_tokens",
+    "world_model_rl.temperature",
+    "collection",
 )
 DRIFT_SECTIONS = ("model.template", "evaluation.drift_episodes", "simulator.max_new_tokens")
 
 
-def answers(checkpoint: str) -> Recipe:
-    return Recipe(
-        "agentworld_dag.evaluation.answers",
-        ANSWERS_SECTIONS,
-        options={"checkpoint": checkpoint},
-        tracked=False,
-    )
-
-
-CPT_ANSWERS, SFT_ANSWERS, RL_ANSWERS = answers("cpt"), answers("sft"), answers("rl")
 DRIFT = Recipe("agentworld_dag.evaluation.drift", DRIFT_SECTIONS, tracked=False)
+RELIABILITY = Recipe("agentworld_dag.evaluation.reliability", RELIABILITY_SECTIONS, tracked=False)
 FIDELITY = Recipe("agentworld_dag.evaluation.fidelity", ())
 REAL = Recipe("agentworld_dag.evaluation.policy", POLICY_SECTIONS, options={"environment": "real"})
 SIMULATED = Recipe("agentworld_dag.evaluation.policy", POLICY_SECTIONS, options={"environment": "sim"})
-TRANSFER = Recipe("agentworld_dag.evaluation.transfer", ("simulator", "splits", "evaluation"))
+TRANSFER = Recipe("agentworld_dag.evaluation.transfer", ("simulator", "splits", "evaluation.bootstrap_samples"))
 REPORT = Recipe("agentworld_dag.evaluation.report", tuple(Preset.model_fields))
 
 refresh_when_inputs_change = (
     dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
 ).with_label("refresh_when_inputs_change")
-
-
-@evaluation_asset(
-    deps=[world_model_cpt, trajectory_splits],
-    kinds={"pytorch"},
-    code_version=CPT_ANSWERS.code_version,
-    op_tags={"dagster/priority": "1"},
-)
-def cpt_answers(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
-) -> dg.MaterializeResult:
-    """What the model answers after CPT on held-out turns, greedy and sampled, row by row."""
-    return materialized(make(context, CPT_ANSWERS, preset, lake, jobs))
-
-
-@evaluation_asset(
-    deps=[world_model_sft, trajectory_splits],
-    kinds={"pytorch"},
-    code_version=SFT_ANSWERS.code_version,
-    op_tags={"dagster/priority": "1"},
-)
-def sft_answers(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
-) -> dg.MaterializeResult:
-    """What the model answers after SFT on the same turns, with the ledger and, as CPT did, with plain history."""
-    return materialized(make(context, SFT_ANSWERS, preset, lake, jobs))
-
-
-@evaluation_asset(
-    deps=[world_model_rl, trajectory_splits],
-    kinds={"pytorch"},
-    code_version=RL_ANSWERS.code_version,
-    op_tags={"dagster/priority": "1"},
-)
-def rl_answers(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
-) -> dg.MaterializeResult:
-    """What the model answers after RL on the same turns, with the ledger."""
-    return materialized(make(context, RL_ANSWERS, preset, lake, jobs))
 
 
 @evaluation_asset(
@@ -124,6 +76,22 @@ def simulator_drift(
 ) -> dg.MaterializeResult:
     """Answers along held-out episodes with the truth fed back, and with the simulator's own answers fed back."""
     return materialized(make(context, DRIFT, preset, lake, jobs))
+
+
+@evaluation_asset(
+    deps=[world_model_rl, trajectory_splits],
+    kinds={"pytorch", "bash"},
+    code_version=RELIABILITY.code_version,
+    op_tags={"dagster/priority": "2"},
+)
+def simulator_reliability(
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+) -> dg.MaterializeResult:
+    """How far an answer can be trusted: confidence against truth, luck over replays, and wrong actions.
+
+    Malformed, empty and illegal actions are sent to the real shell and to the simulator from the same true states.
+    """
+    return materialized(make(context, RELIABILITY, preset, lake, jobs))
 
 
 @evaluation_asset(
@@ -208,7 +176,16 @@ def transfer_report(
 
 
 @evaluation_asset(
-    deps=[fidelity_report, simulator_drift, real_env_evaluation, simulator_evaluation, transfer_report],
+    deps=[
+        fidelity_report,
+        simulator_drift,
+        simulator_reliability,
+        judge_trial,
+        judged_answers,
+        real_env_evaluation,
+        simulator_evaluation,
+        transfer_report,
+    ],
     kinds={"python", "polars"},
     code_version=REPORT.code_version,
     op_tags={"dagster/priority": "9"},

@@ -2,7 +2,9 @@
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
 
 import dagster as dg
 
@@ -10,6 +12,8 @@ from agentworld_dag.assets.recipe import Artifact
 
 WIDTH, HEIGHT, MARGIN = 480, 140, 24
 MAX_POINTS = 200
+ROW, NAMED, PER_POINT = 22, 150, 2.8
+"""Of a bar chart: height of a row, room for names, pixels per point."""
 
 
 def training_curve(artifact: Artifact, metric: str) -> dg.MetadataValue:
@@ -17,8 +21,12 @@ def training_curve(artifact: Artifact, metric: str) -> dg.MetadataValue:
     points = read_curve(artifact, metric)
     if len(points) < 2:
         return dg.MetadataValue.md(f"no curve: `{metric}` was logged {len(points)} times")
-    encoded = base64.b64encode(curve_svg(points, metric).encode()).decode()
-    return dg.MetadataValue.md(f"![{metric} by step](data:image/svg+xml;base64,{encoded})")
+    return _shown(curve_svg(points, metric), f"{metric} by step")
+
+
+def bar_chart(entries: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
+    """A leaderboard's scores, 0 to 100, with their intervals."""
+    return _shown(bars_svg(entries), "strict score by model")
 
 
 def read_curve(artifact: Artifact, metric: str) -> list[tuple[int, float]]:
@@ -46,6 +54,31 @@ def curve_svg(points: Sequence[tuple[int, float]], label: str) -> str:
         f'<polyline points="{path}" fill="none" stroke="#2b6cb0" stroke-width="1.5"/>'
         f'<text x="{MARGIN}" y="14" font-size="11" font-family="sans-serif">{caption}</text></svg>'
     )
+
+
+def bars_svg(entries: Sequence[Mapping[str, Any]]) -> str:
+    """One bar a row: model, mode and score written out, the interval as a line."""
+    rows = [_bar(number * ROW, entry) for number, entry in enumerate(entries)]
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{ROW * len(entries)}" font-size="11" '
+        f'font-family="sans-serif"><rect width="100%" height="100%" fill="white"/>{"".join(rows)}</svg>'
+    )
+
+
+def _bar(top: int, entry: Mapping[str, Any]) -> str:
+    found, middle = entry["score"], top + ROW // 2
+    low, high = (NAMED + found[end] * PER_POINT for end in ("low", "high"))
+    return (
+        f'<text x="4" y="{middle + 4}">{escape(entry["model"])}, {entry["mode"]}</text>'
+        f'<rect x="{NAMED}" y="{top + 4}" width="{found["value"] * PER_POINT:.0f}" height="{ROW - 8}" fill="#9ec3e6"/>'
+        f'<path d="M{low:.0f} {middle}H{high:.0f}" stroke="#1f2933"/>'
+        f'<text x="{high + 6:.0f}" y="{middle + 4}">{found["value"]:.1f}</text>'
+    )
+
+
+def _shown(svg: str, name: str) -> dg.MetadataValue:
+    encoded = base64.b64encode(svg.encode()).decode()
+    return dg.MetadataValue.md(f"![{name}](data:image/svg+xml;base64,{encoded})")
 
 
 def _scale(value: float, low: float, high: float, size: int) -> float:

@@ -12,6 +12,7 @@ from agentworld_dag.assets.agent import (
     agent_sim_rl,
     agent_warmup,
 )
+from agentworld_dag.assets.benchmark import leaderboard
 from agentworld_dag.assets.evaluation import refresh_when_inputs_change, transfer_report
 from agentworld_dag.assets.presentation import table
 from agentworld_dag.assets.recipe import failing_clearly, latest
@@ -34,7 +35,7 @@ CANDIDATES = ("world_model_rl", "agent_sim_rl")
 @dg.asset(
     group_name="registry",
     partitions_def=rounds,
-    deps=[*WORLD_MODELS, *POLICIES, transfer_report],
+    deps=[*WORLD_MODELS, *POLICIES, leaderboard, transfer_report],
     kinds={"mlflow"},
     code_version="1",
     automation_condition=refresh_when_inputs_change,

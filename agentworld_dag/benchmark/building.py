@@ -1,13 +1,14 @@
 """A benchmark in the official layout out of our own real trajectories, of any domain that has some.
 
-Turns are chosen as the paper chooses them (section 4.1): the first, the last
-and three drawn from between. Its further halving of the samples is left out.
+`build_benchmark` chooses turns as the paper does (section 4.1): the first, the
+last and three drawn from between; its further halving of the samples is left
+out. `write_benchmark` takes any turns.
 """
 
 import json
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from agentworld_dag.benchmark.contamination import TrainingText
@@ -20,10 +21,16 @@ MIDDLE_TURNS = 3
 
 def build_benchmark(trajectories: Sequence[Trajectory], folder: Path, seed: int) -> dict[str, int]:
     """Writes `{domain}_test.jsonl` files; samples by domain. Raises EvaluationError when there is nothing to write."""
-    draw, lines = random.Random(seed), defaultdict[str, list[str]](list)
-    for trajectory in trajectories:
-        for index in chosen_turns(len(trajectory.turns), draw):
-            lines[trajectory.domain].append(json.dumps(row(trajectory, index), ensure_ascii=False))
+    draw = random.Random(seed)
+    chosen = [(trajectory, index) for trajectory in trajectories for index in chosen_turns(len(trajectory.turns), draw)]
+    return write_benchmark(chosen, folder)
+
+
+def write_benchmark(turns: Iterable[tuple[Trajectory, int]], folder: Path) -> dict[str, int]:
+    """The same of given (trajectory, turn index from 0)."""
+    lines = defaultdict[str, list[str]](list)
+    for trajectory, index in turns:
+        lines[trajectory.domain].append(json.dumps(row(trajectory, index), ensure_ascii=False))
     if not lines:
         raise EvaluationError("no trajectory with a turn to predict; collect more or name another file")
     folder.mkdir(parents=True, exist_ok=True)

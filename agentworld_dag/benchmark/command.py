@@ -11,18 +11,19 @@ import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agentworld_dag.config import check_seed
 from agentworld_dag.errors import ConfigError, EvaluationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from agentworld_dag.benchmark.cost import Prices
     from agentworld_dag.benchmark.endpoint import Endpoint
+    from agentworld_dag.benchmark.local import LocalModel
     from agentworld_dag.benchmark.prompts import JudgePrompts
-    from agentworld_dag.benchmark.samples import BenchSample
+    from agentworld_dag.benchmark.samples import BenchSample, Key
     from agentworld_dag.evaluation.intervals import Resampling
 
 log = logging.getLogger(__name__)
@@ -67,21 +68,21 @@ def _writing(path: Path) -> "Iterator[None]":
 def run(options: argparse.Namespace) -> None:
     """What would make a score impossible is refused before the first call."""
     from agentworld_dag.benchmark.cost import totals
-    from agentworld_dag.benchmark.inference import PREDICTIONS, predict_samples
+    from agentworld_dag.benchmark.inference import PREDICTIONS
     from agentworld_dag.benchmark.judging import RULES, judge_with_model, judge_with_rules, judged_file
     from agentworld_dag.benchmark.samples import read_benchmark
     from agentworld_dag.benchmark.score_command import score_strictly
 
     plan_of(options)
     budget_of(options)
-    model, judge, (prices, judge_prices) = _model(options), _run_judge(options), _prices(options)
+    model, judge, (prices, judge_prices) = _world_model(options), _run_judge(options), _prices(options)
     benchmark = read_benchmark(options.data)
     tell(benchmark.problems)
     _tell_empty(benchmark.samples)
     prompts = _prompts(options, benchmark.samples)
     judged = judged_file(options.out, prompts.judge(judge.model) if judge else RULES)
     try:
-        predictions = predict_samples(benchmark.samples, model, options.out, prices)
+        predictions = _predictions(benchmark.samples, model, options.out, prices)
         if judge is None:
             judge_with_rules(benchmark.samples, predictions, options.out)
         else:
@@ -120,7 +121,10 @@ def _prices(options: argparse.Namespace) -> "tuple[Prices | None, Prices | None]
     of_judge = _pair("--judge-price", options.judge_price_in, options.judge_price_out)
     if of_judge and options.judge is None:
         raise ConfigError("--judge-price-in needs --judge: the embedded rule judge costs nothing")
-    return _pair("--price", options.price_in, options.price_out), of_judge
+    of_model = _pair("--price", options.price_in, options.price_out)
+    if of_model and options.checkpoint:
+        raise ConfigError("--price-in goes with --model-url: a checkpoint that runs here costs nothing")
+    return of_model, of_judge
 
 
 def _pair(flag: str, tokens_in: float | None, tokens_out: float | None) -> "Prices | None":
@@ -144,8 +148,33 @@ def _tell_empty(samples: "Sequence[BenchSample]") -> None:
         )
 
 
-def _model(options: argparse.Namespace) -> "Endpoint":
-    return _endpoint(options, options.model_url, options.model, options.temperature, "AGENTWORLD_MODEL_API_KEY")
+def _world_model(options: argparse.Namespace) -> "Endpoint | LocalModel":
+    from agentworld_dag.benchmark.local import LocalModel
+
+    if bool(options.model_url) != bool(options.model) or bool(options.model_url) == bool(options.checkpoint):
+        raise ConfigError("name one world model: --model-url and --model together, or --checkpoint")
+    if options.checkpoint is None:
+        return _endpoint(options, options.model_url, options.model, options.temperature, "AGENTWORLD_MODEL_API_KEY")
+    return LocalModel(
+        options.checkpoint.resolve(),
+        options.shown,
+        options.temperature,
+        options.max_tokens,
+        not options.no_reasoning,
+        check_seed(options.seed),
+    )
+
+
+def _predictions(
+    samples: "Sequence[BenchSample]", model: "Endpoint | LocalModel", out: Path, prices: "Prices | None"
+) -> "Mapping[Key, Mapping[str, Any]]":
+    from agentworld_dag.benchmark.endpoint import Endpoint
+    from agentworld_dag.benchmark.inference import predict_samples
+    from agentworld_dag.benchmark.local import predict_locally
+
+    if isinstance(model, Endpoint):
+        return predict_samples(samples, model, out, prices)
+    return predict_locally(samples, model, out)
 
 
 def judge_of(options: argparse.Namespace) -> "Endpoint | None":

@@ -41,8 +41,12 @@ def predict_samples(
 def settings(samples: Sequence[BenchSample], endpoint: Endpoint) -> dict[str, Any]:
     """What a prediction depends on: the model, how it is asked, and the samples."""
     asked = {name: value for name, value in dataclasses.asdict(endpoint).items() if name not in NOT_THE_ANSWER}
-    content = hashlib.sha256("\x1e".join(map(repr, samples)).encode()).hexdigest()
-    return asked | {"samples": content[:12]}
+    return asked | {"samples": content_of(samples)}
+
+
+def content_of(samples: Sequence[BenchSample]) -> str:
+    """A digest of all that the samples show and ask."""
+    return hashlib.sha256("\x1e".join(map(repr, samples)).encode()).hexdigest()[:12]
 
 
 def _row(call: Call, found: Reply | Refusal) -> dict[str, Any]:

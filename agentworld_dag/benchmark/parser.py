@@ -5,6 +5,8 @@
                                                              which samples training may have shown
     agentworld bench run DATA --out DIR --model-url URL --model NAME
                                                              predicts, judges and scores every sample in DATA
+    agentworld bench run DATA --out DIR --checkpoint FOLDER --shown ledger
+                                                             the same with a checkpoint of this project, no server
     agentworld bench score JUDGED.jsonl                      scores with intervals; every failure costs
     agentworld bench score JUDGED.jsonl --data DATA          the same, and by turn and kind of action
     agentworld bench score JUDGED.jsonl --audit AUDIT.jsonl  the same, and the clean samples beside
@@ -13,6 +15,8 @@
     agentworld bench trial DATA --out DIR --judge-url URL --judge NAME
                                                              whether a judge is worth asking; code 1 when it is not
     agentworld bench agree A.jsonl B.jsonl                   two judges on the same samples: quadratic kappa
+    agentworld bench checks HELD_OUT.parquet --out DIR       executable checks, and the samples they are about
+    agentworld bench verify DIR PREDICTIONS.jsonl            what `run DIR` predicted, held against them
 
 A run that was stopped goes on where it was when the same line is given again.
 Keys come from AGENTWORLD_MODEL_API_KEY and AGENTWORLD_JUDGE_API_KEY.
@@ -21,8 +25,10 @@ Keys come from AGENTWORLD_MODEL_API_KEY and AGENTWORLD_JUDGE_API_KEY.
 import argparse
 from pathlib import Path
 
+from agentworld_dag.benchmark.check_commands import add_check_commands
 from agentworld_dag.benchmark.command import audit, build, run
 from agentworld_dag.benchmark.judged import ERROR_BUDGET
+from agentworld_dag.benchmark.local import SHOWN
 from agentworld_dag.benchmark.score_command import compare, score
 from agentworld_dag.benchmark.trial_command import add_trial_commands
 
@@ -35,6 +41,9 @@ RUN = """Asks the model for every sample of DATA, with the true history before i
 prints strict scores. Any OpenAI-compatible endpoint will do: vLLM, SGLang, `transformers serve`, a
 hosted API. Keys are read from AGENTWORLD_MODEL_API_KEY and AGENTWORLD_JUDGE_API_KEY, never from the
 command line.
+
+--checkpoint runs a small model in this process instead. --shown says what it reads: `official` the
+messages of the layout, for any chat model; `history` and `ledger` what this project trained it on.
 
 Every answer is written to OUT as soon as it is there. Stopped, killed or out of credit: the same line
 again goes on where it was and asks for failed calls again. Tokens, seconds and cost of a call are in
@@ -95,6 +104,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     two.add_argument("second", type=Path, help="another, whose score is taken off")
     two.set_defaults(command=compare)
     add_trial_commands(commands)
+    add_check_commands(commands)
     for command in (made, every, one, two):
         draws = "the turns between" if command is made else "the resamples for the intervals"
         command.add_argument("--seed", type=int, default=0, help=f"draws {draws} (%(default)s)")
@@ -130,10 +140,13 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for predictions and judgements; resumed if there"
     )
+    parser.add_argument("--model-url", help="OpenAI-compatible base address of the world model, with /v1")
+    parser.add_argument("--model", help="its name there")
+    parser.add_argument("--checkpoint", type=Path, help="folder of a small checkpoint to run here, without a server")
     parser.add_argument(
-        "--model-url", required=True, help="OpenAI-compatible base address of the world model, with /v1"
+        "--shown", choices=SHOWN, default="official", help="with --checkpoint: what it is shown (see above)"
     )
-    parser.add_argument("--model", required=True, help="its name there")
+    parser.add_argument("--no-reasoning", action="store_true", help="with --checkpoint: it answers without thinking")
     parser.add_argument("--judge-url", help="base address of an LLM judge; left out: the embedded rule judge")
     parser.add_argument("--judge", help="the judge's name there")
     parser.add_argument(

@@ -27,6 +27,8 @@ FIELDS: Mapping[str, type | tuple[type, ...]] = {
     "turn_idx": int,
     "total_turns": int,
 }
+STATES = ("initial_state", "state")
+"""Fields of our own files only."""
 Message = dict[str, str]
 Key = tuple[str, str, int]
 """Domain, trajectory and turn of a sample."""
@@ -46,6 +48,10 @@ class BenchSample:
     """Up to the turn, its own last."""
     observations: tuple[str, ...]
     """As many; the last is the truth."""
+    initial_state: str = ""
+    """The true state the trajectory starts from, where the file holds it (our own do)."""
+    state: str = ""
+    """The true state the action met."""
 
     @property
     def key(self) -> Key:
@@ -117,6 +123,7 @@ def _sample(fields: Mapping[str, Any]) -> BenchSample:
         fields["system_str"],
         tuple(fields["prompt"][:turn]),
         tuple(fields["response"][:turn]),
+        *(fields.get(name, "") for name in STATES),
     )
 
 
@@ -126,6 +133,9 @@ def _what_is_wrong(fields: Mapping[str, Any]) -> str:
     for name, kind in FIELDS.items():
         if not isinstance(fields[name], kind) or isinstance(fields[name], bool):
             return f"{name} is {_shown(fields[name])}, expected {_kind(kind)}"
+    for name in STATES:
+        if not isinstance(fields.get(name, ""), str):
+            return f"{name} is {_shown(fields[name])}, expected text"
     if domain_of(fields["task"]) not in DOMAINS:
         return f"unknown domain {fields['task']!r}, expected one of {', '.join(DOMAINS)}"
     return _wrong_turns(fields["prompt"], fields["response"], fields["turn_idx"])

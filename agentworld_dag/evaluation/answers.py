@@ -1,28 +1,39 @@
 """What one world-model checkpoint answers on turns nobody trained on, and whether the real shell agrees.
 
     python -m agentworld_dag.evaluation.answers --config infra/presets/tiny.yaml --seed 0 --option checkpoint=sft \
-        --input world_model_sft=DIR --input trajectory_splits=DIR --out DIR
+        --input world_model_sft=DIR --input heldout_benchmark=DIR --input trajectory_splits=DIR --out DIR
 
-Every checkpoint answers the same held-out turns, greedily and sampled, so that
-comparisons are paired. The models that others are compared with also sample at
-lower temperatures: the control that tells what training taught from what it
-merely sharpened. With the first checkpoint comes the baseline that copies the
-last observation. One row per answer; means over them are the report's business.
+Every checkpoint answers the same samples of the held-out benchmark, greedily
+and sampled, and greedily the same rule checks, so that comparisons are paired.
+The models that others are compared with also sample at lower temperatures: the
+control that tells what training taught from what it merely sharpened. With the
+first checkpoint comes the baseline that copies the last observation. One row
+per answer; means over them are the report's business.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from agentworld_dag.benchmark.heldout import DATA, Suite, read_suite
+from agentworld_dag.benchmark.samples import read_benchmark
 from agentworld_dag.config import Preset
 from agentworld_dag.environments.terminal import FIRST_OBSERVATION
 from agentworld_dag.errors import ConfigError
+from agentworld_dag.evaluation.check_rows import check_rows
 from agentworld_dag.evaluation.measurements import CHECKPOINTS, CONTROL_PREFIX, GREEDY, SAMPLED
 from agentworld_dag.simulator.bundle import load_engine
-from agentworld_dag.simulator.teacher_forced import Mode, Place, changed_f1, predict, sample_places
+from agentworld_dag.simulator.engine import Engine
+from agentworld_dag.simulator.teacher_forced import Mode, Place, changed_f1, predict
 from agentworld_dag.stage import Stage, run_stage
+from agentworld_dag.training.tokenizer import ChatEncoder
 from agentworld_dag.trajectories.parquet import read_trajectories
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -36,49 +47,61 @@ class Setting:
 
 
 def work(stage: Stage) -> dict[str, Any]:
-    checkpoint = _checkpoint(stage)
-    held_out = read_trajectories(stage.inputs["trajectory_splits"] / "held_out.parquet")
-    places = sample_places(held_out, stage.preset.evaluation.fidelity_turns, stage.preset.collection.seed)
+    checkpoint, benchmark = _checkpoint(stage), stage.inputs["heldout_benchmark"]
+    places = sampled_places(benchmark, stage.inputs["trajectory_splits"] / "held_out.parquet")
+    suite = read_suite(benchmark)
     engine, encoder = load_engine(stage.inputs[f"world_model_{checkpoint}"] / "checkpoint", stage.seed)
-    rows, exact = _copied(places) if checkpoint == CHECKPOINTS[0] else [], {}
+    rows, checked = _copied(places, suite) if checkpoint == CHECKPOINTS[0] else ([], [])
+    exact: dict[str, float] = {}
     for setting in settings_of(stage.preset, checkpoint):
-        answers = predict(
-            engine,
-            encoder,
-            places,
-            setting.mode,
-            stage.preset.model.template,
-            setting.temperature,
-            stage.preset.simulator.max_new_tokens,
-            reasons=checkpoint != "cpt",
-        )
-        new = [_row(setting, place, answer) for place, answer in zip(places, answers, strict=True)]
-        exact[f"{setting.mode}_{setting.decoding}"] = sum(row["exact"] for row in new) / len(new)
-        stage.log(f"{setting.mode} {setting.decoding}: {exact[f'{setting.mode}_{setting.decoding}']:.3f} exact")
+        ask = partial(_answers, engine, encoder, stage.preset, setting)
+        new = _rows(setting, places, ask(places))
+        name = f"{setting.mode}_{setting.decoding}"
+        exact[name] = sum(row["exact"] for row in new) / len(new)
+        stage.log(f"{setting.mode} {setting.decoding}: {exact[name]:.3f} exact")
         rows += new
-    pl.DataFrame(rows).write_parquet(stage.out / "answers.parquet")
-    return {"turns": len(places), "exact_match": exact}
+        checked += _checked(setting, suite, ask(suite.places)) if setting.decoding == GREEDY else []
+    pl.DataFrame(rows, infer_schema_length=None).write_parquet(stage.out / "answers.parquet")
+    pl.DataFrame(checked, infer_schema_length=None).write_parquet(stage.out / "checks.parquet")
+    return {"turns": len(places), "checks": len(suite.checks), "exact_match": exact}
 
 
 def settings_of(preset: Preset, checkpoint: str) -> list[Setting]:
-    """What is asked of a checkpoint, in the simulator's mode.
+    """What is asked of a checkpoint: sampled in its own mode, greedily in both.
 
-    CPT knows no reasoning and no ledger and reads history: SFT is asked that way, too, for a step in one mode.
+    CPT's own is history: it knows no reasoning and no ledger. The others' is the simulator's.
     """
-    main: Mode = "history" if checkpoint == "cpt" else preset.simulator.mode
+    own: Mode = "history" if checkpoint == "cpt" else preset.simulator.mode
+    other: Mode = "ledger" if own == "history" else "history"
     full = preset.world_model_rl.temperature
-    asked = [Setting(checkpoint, main, GREEDY, 0.0), Setting(checkpoint, main, SAMPLED, full)]
-    if checkpoint == "sft" and main != "history":
-        asked.append(Setting(checkpoint, "history", GREEDY, 0.0))
+    asked = [Setting(checkpoint, own, GREEDY, 0.0), Setting(checkpoint, own, SAMPLED, full)]
+    asked.append(Setting(checkpoint, other, GREEDY, 0.0))
     if checkpoint != "rl":
         colder = preset.evaluation.control_temperatures
-        asked += [Setting(checkpoint, main, f"{CONTROL_PREFIX}{t}", t) for t in colder]
+        asked += [Setting(checkpoint, own, f"{CONTROL_PREFIX}{t}", t) for t in colder]
     return asked
 
 
-def _copied(places: list[Place]) -> list[dict[str, Any]]:
+def sampled_places(benchmark: Path, held_out: Path) -> list[Place]:
+    """The turns that the benchmark's samples are about, in their order."""
+    by_id = {trajectory.id: trajectory for trajectory in read_trajectories(held_out)}
+    return [Place(by_id[sample.id], sample.turn - 1) for sample in read_benchmark(benchmark / DATA).samples]
+
+
+def _answers(
+    engine: Engine, encoder: ChatEncoder, preset: Preset, setting: Setting, places: Sequence[Place]
+) -> list[str | None]:
+    reasons, longest = setting.checkpoint != "cpt", preset.simulator.max_new_tokens
+    return predict(
+        engine, encoder, places, setting.mode, preset.model.template, setting.temperature, longest, reasons=reasons
+    )
+
+
+def _copied(places: Sequence[Place], suite: Suite) -> tuple[list[Row], list[Row]]:
     setting = Setting("copy", "history", GREEDY, 0.0)
-    return [_row(setting, place, place.last_observation(FIRST_OBSERVATION)) for place in places]
+    shown = [place.last_observation(FIRST_OBSERVATION) for place in places]
+    met = [place.last_observation(FIRST_OBSERVATION) for place in suite.places]
+    return _rows(setting, places, shown), _checked(setting, suite, met)
 
 
 def _checkpoint(stage: Stage) -> str:
@@ -87,7 +110,11 @@ def _checkpoint(stage: Stage) -> str:
     return checkpoint
 
 
-def _row(setting: Setting, place: Place, answer: str | None) -> dict[str, Any]:
+def _rows(setting: Setting, places: Sequence[Place], answers: Sequence[str | None]) -> list[Row]:
+    return [_row(setting, place, answer) for place, answer in zip(places, answers, strict=True)]
+
+
+def _row(setting: Setting, place: Place, answer: str | None) -> Row:
     action = place.trajectory.turns[place.turn_index].action
     return {
         "checkpoint": setting.checkpoint,
@@ -96,10 +123,15 @@ def _row(setting: Setting, place: Place, answer: str | None) -> dict[str, Any]:
         "trajectory_id": place.trajectory.id,
         "turn_index": place.turn_index,
         "command": command_name(action),
+        "answer": answer,
         "exact": answer == place.truth,
         "changed_f1": changed_f1(answer, place.truth, place.last_observation(FIRST_OBSERVATION)),
         "failed": answer is None,
     }
+
+
+def _checked(setting: Setting, suite: Suite, answers: Sequence[str | None]) -> list[Row]:
+    return check_rows(setting.checkpoint, setting.mode, suite.checks, dict(zip(suite.keys, answers, strict=True)))
 
 
 def command_name(action: str) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agentworld_dag.evaluation.accounts import Accounts, Verdict, break_even
+from agentworld_dag.evaluation.calibration import auroc
+from agentworld_dag.evaluation.error_path import in_group, real_ok, sim_ok
 from agentworld_dag.evaluation.intervals import (
     Estimate,
     Resampling,
@@ -41,6 +43,10 @@ MATCH_MARGIN = 0.05
 """How far the simulator arm may stay below the real one and still match it."""
 FLATTERY_MARGIN = 0.05
 """How far simulated success may exceed the real success of the same policy."""
+CHANCE = 0.5
+"""AUROC of a confidence that knows nothing."""
+OPTIMISM_MARGIN = 0.05
+"""How much more often than the real shell the simulator may let an action succeed."""
 FEW_CLUSTERS = 8
 """Below this a bootstrap interval is too narrow to decide anything."""
 
@@ -70,7 +76,12 @@ def verdict(found: Estimate, threshold: float = 0.0) -> Verdict:
 
 def judge(found: Measurements, accounts: Accounts, plan: Resampling) -> list[Claim]:
     """Every claim, in the order of the report."""
-    return [*world_model_claims(found, plan), *drift_claims(found, plan), *agent_claims(found, accounts, plan)]
+    return [
+        *world_model_claims(found, plan),
+        *drift_claims(found, plan),
+        *reliability_claims(found, plan),
+        *agent_claims(found, accounts, plan),
+    ]
 
 
 def world_model_claims(found: Measurements, plan: Resampling) -> list[Claim]:
@@ -101,6 +112,32 @@ def drift_claims(found: Measurements, plan: Resampling) -> list[Claim]:
         more("ledger_over_history", beats, ledger, history, plan),
         _drifts_less(found, plan),
         more("falls_with_horizon", falls, early, late, plan),
+    ]
+
+
+def reliability_claims(found: Measurements, plan: Resampling) -> list[Claim]:
+    """Of the simulator in the mode it is used in."""
+    rows = found.error_path.filter(mode=found.mode)
+    passes = f"The simulator does not pass over errors (P(ok) at most {OPTIMISM_MARGIN} above the real one"
+    recorded, planted = in_group(rows, "recorded"), in_group(rows, "planted errors")
+    return [
+        more(
+            "not_optimistic",
+            f"{passes}, recorded actions)",
+            real_ok(recorded),
+            sim_ok(recorded),
+            plan,
+            OPTIMISM_MARGIN,
+        ),
+        more(
+            "not_optimistic_planted",
+            f"{passes}, planted errors)",
+            real_ok(planted),
+            sim_ok(planted),
+            plan,
+            OPTIMISM_MARGIN,
+        ),
+        _tells_right_from_wrong(found, plan),
     ]
 
 
@@ -199,6 +236,14 @@ def _drifts_less(found: Measurements, plan: Resampling) -> Claim:
     drifts = f"history loses {shown(history)}, the ledger {shown(ledger)}"
     evidence = f"{shown(saved, signed=True)}: {drifts}; {_basis(saved)}"
     return Claim(name, text, verdict(saved), evidence, saved)
+
+
+def _tells_right_from_wrong(found: Measurements, plan: Resampling) -> Claim:
+    name, text = "agreement_tells_right", f"Self-consistency separates right from wrong (AUROC above {CHANCE})"
+    area = auroc(found.calibration.filter(mode=found.mode), "agreement", plan)
+    if area is None:
+        return _not_measured(name, text)
+    return Claim(name, text, verdict(area, CHANCE), f"{shown(area)}; {_basis(area)}", area, CHANCE)
 
 
 def _saves_real_steps(accounts: Accounts, matches: Verdict) -> Claim:

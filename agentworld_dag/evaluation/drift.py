@@ -9,22 +9,20 @@ context (teacher-forced) and with the simulator's own observations and state
 difference is drift and not luck (paper.md metrics 8 and 9).
 """
 
-import asyncio
 from typing import Any
 
 import polars as pl
 
-from agentworld_dag.environments.terminal import FIRST_OBSERVATION
-from agentworld_dag.errors import SimulatorError
+from agentworld_dag.evaluation.free_running import free_run, settings
 from agentworld_dag.simulator.bundle import load_engine
 from agentworld_dag.simulator.engine import Engine
-from agentworld_dag.simulator.simulated import Settings, SimulatedEnvironment
+from agentworld_dag.simulator.simulated import SimulatedEnvironment
 from agentworld_dag.simulator.teacher_forced import Mode, Place, predict
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.training.tokenizer import ChatEncoder
 from agentworld_dag.trajectories.parquet import read_trajectories
 from agentworld_dag.trajectories.patch import parse_state
-from agentworld_dag.trajectories.schema import SystemPrompt, Trajectory
+from agentworld_dag.trajectories.schema import Trajectory
 
 MODES: tuple[Mode, ...] = ("ledger", "history")
 SCHEMA = {
@@ -72,36 +70,13 @@ def _teacher_forced(
 def _free_running(
     stage: Stage, engine: Engine, encoder: ChatEncoder, episodes: list[Trajectory], mode: Mode
 ) -> list[dict[str, Any]]:
-    first = episodes[0].system
-    settings = Settings(
-        mode,
-        0.0,
-        stage.preset.simulator.max_new_tokens,
-        stage.preset.model.template,
-        SystemPrompt(first.task_description, first.action_space),
-        FIRST_OBSERVATION,
-    )
-
-    async def replay_all() -> list[list[dict[str, Any]]]:
-        environments = [SimulatedEnvironment(engine, encoder, settings) for _ in episodes]
-        return await asyncio.gather(*(_replay(e, t, mode) for e, t in zip(environments, episodes, strict=True)))
-
-    return [row for rows in asyncio.run(replay_all()) for row in rows]
-
-
-async def _replay(environment: SimulatedEnvironment, episode: Trajectory, mode: Mode) -> list[dict[str, Any]]:
-    """Rows of one episode; after an unusable answer the episode is dead and every later turn has failed."""
-    await environment.reset(episode.system.initial_state, seed=0)
-    rows, dead = [], False
-    for index, turn in enumerate(episode.turns):
-        answer = None
-        if not dead:
-            try:
-                answer = await environment.step(turn.action)
-            except SimulatorError:
-                dead = True
-        rows.append(_row(mode, "free_running", episode, index, answer, None if dead else await environment.state()))
-    return rows
+    chosen = settings(stage.preset, mode, 0.0, episodes[0].system)
+    answers = free_run([(SimulatedEnvironment(engine, encoder, chosen), episode) for episode in episodes])
+    return [
+        _row(mode, "free_running", episode, index, answer.observation, answer.state)
+        for episode, answered in zip(episodes, answers, strict=True)
+        for index, answer in enumerate(answered)
+    ]
 
 
 def _row(

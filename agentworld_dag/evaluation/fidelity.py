@@ -19,16 +19,19 @@ def work(stage: Stage) -> dict[str, Any]:
     answered = [read(stage.inputs[f"{name}_answers"] / "answers.parquet", "fidelity") for name in CHECKPOINTS]
     samples = pl.concat(answered)
     samples.write_parquet(stage.out / "samples.parquet")
+    checks = pl.concat([read(stage.inputs[f"{name}_answers"] / "checks.parquet", "checks") for name in CHECKPOINTS])
+    checks.write_parquet(stage.out / "checks.parquet")
     drift = read(stage.inputs["simulator_drift"] / "drift.parquet", "drift")
     return {
-        "exact_match": means(samples, "checkpoint", "mode", "decoding"),
-        "drift": means(drift, "mode", "regime"),
+        "exact_match": means(samples, "exact", "checkpoint", "mode", "decoding"),
+        "checks_passed": means(checks, "correct", "checkpoint", "mode", "axis"),
+        "drift": means(drift, "exact", "mode", "regime"),
     }
 
 
-def means(rows: pl.DataFrame, *names: str) -> dict[str, float]:
-    """Share of exact answers per group, under the group's values joined."""
-    grouped = rows.group_by(*names, maintain_order=True).agg(pl.col("exact").mean())
+def means(rows: pl.DataFrame, metric: str, *names: str) -> dict[str, float]:
+    """Mean of a metric per group, under the group's values joined."""
+    grouped = rows.group_by(*names, maintain_order=True).agg(pl.col(metric).mean())
     return {"_".join(values): exact for *values, exact in grouped.iter_rows()}
 
 

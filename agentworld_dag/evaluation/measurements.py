@@ -31,16 +31,35 @@ COLUMNS = {
     "fidelity": dict.fromkeys(("checkpoint", "mode", "decoding", "command"), pl.String)
     | _TURN
     | {"exact": pl.Boolean, "changed_f1": pl.Float64},
+    "checks": dict.fromkeys(("checkpoint", "mode", "axis", "rule"), pl.String)
+    | _TURN
+    | {"horizon": pl.Int64, "correct": pl.Boolean},
+    "judged": dict.fromkeys(("model", "mode", "judge"), pl.String) | _TURN | {"score": pl.Float64},
     "drift": dict.fromkeys(("mode", "regime"), pl.String) | _TURN | {"exact": pl.Boolean, "state_exact": pl.Boolean},
     "write_then_read": {"mode": pl.String, "horizon": pl.Int64, "correct": pl.Boolean, "trajectory_id": pl.String},
+    "calibration": {"mode": pl.String}
+    | _TURN
+    | {"exact": pl.Boolean}
+    | dict.fromkeys(("answer_probability", "token_probability", "agreement"), pl.Float64),
+    "replays": {"mode": pl.String, "temperature": pl.Float64, "replay": pl.Int64}
+    | _TURN
+    | {"exact": pl.Boolean, "observation": pl.String},
+    "error_path": dict.fromkeys(("mode", "action_class", "real_kind", "sim_kind"), pl.String)
+    | _TURN
+    | dict.fromkeys(("exact", "real_error", "sim_error"), pl.Boolean),
     "real": _ROLLOUT,
     "sim": _ROLLOUT | {"replay_success": pl.Boolean},
 }
 
 WRITTEN_BY = {
     "fidelity": ("fidelity_report", "samples.parquet"),
+    "checks": ("fidelity_report", "checks.parquet"),
+    "judged": ("judged_answers", "judged.parquet"),
     "drift": ("simulator_drift", "drift.parquet"),
     "write_then_read": ("simulator_drift", "write_then_read.parquet"),
+    "calibration": ("simulator_reliability", "calibration.parquet"),
+    "replays": ("simulator_reliability", "replays.parquet"),
+    "error_path": ("simulator_reliability", "error_path.parquet"),
     "real": ("real_env_evaluation", "rollouts.parquet"),
     "sim": ("simulator_evaluation", "rollouts.parquet"),
 }
@@ -52,8 +71,18 @@ class Measurements:
     """Rows of `COLUMNS`, each frame with a column `seed` beside."""
 
     fidelity: pl.DataFrame
+    checks: pl.DataFrame
+    """Rule checks, as every checkpoint answered them."""
+    judged: pl.DataFrame
+    """Strict scores, 0 to 100; a failed judgement holds the minimum."""
     drift: pl.DataFrame
     write_then_read: pl.DataFrame
+    calibration: pl.DataFrame
+    """Greedy answers to held-out turns with their confidence."""
+    replays: pl.DataFrame
+    """The same actions replayed free-running, several times."""
+    error_path: pl.DataFrame
+    """Recorded and planted actions with the real and the simulated outcome."""
     real: pl.DataFrame
     """Rollouts in the real shell."""
     sim: pl.DataFrame

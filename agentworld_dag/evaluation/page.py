@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from agentworld_dag.evaluation import plots, tables
+from agentworld_dag.evaluation import benchmark_plots, benchmark_tables, plots, reliability_tables, tables
 from agentworld_dag.evaluation.tables import Table, estimate_cell
 
 Section = Mapping[str, Any]
@@ -50,6 +50,8 @@ def page(report: Section, limits: Sequence[str]) -> str:
         _cards(report),
         _claims(report),
         *_world_model(report),
+        *_benchmark(report),
+        *_reliability(report),
         *_agent(report),
         *_costs(report),
         "<h2>Limits</h2>",
@@ -71,6 +73,34 @@ def _world_model(report: Section) -> list[str]:
         ),
         _folded(tables.drift_table(report)),
         _folded(tables.commands_table(report)),
+    ]
+
+
+def _benchmark(report: Section) -> list[str]:
+    board = report["leaderboard"]
+    return [
+        "<h2>Benchmark</h2>",
+        _table(benchmark_tables.leaderboard_table(board)),
+        _figure(plots.svg(benchmark_plots.leaderboard_figure(board), "leaderboard"), ""),
+        "<h3>Rule checks</h3>",
+        _table(benchmark_tables.checks_table(report)),
+        _folded(benchmark_tables.trial_table(report["judge_trial"])),
+    ]
+
+
+def _reliability(report: Section) -> list[str]:
+    caption = "Left: free-running, by Kaplan and Meier. Right: greedy answers, the surest kept. Bands: 95 % intervals."
+    return [
+        "<h2>How far to trust an answer</h2>",
+        _table(reliability_tables.error_path_table(report)),
+        _figure(plots.svg(plots.reliability_figure(report), "reliability"), caption),
+        "<h3>Confidence</h3>",
+        _table(reliability_tables.calibration_table(report)),
+        "<h3>Luck</h3>",
+        _table(reliability_tables.replay_table(report)),
+        "<h3>How long an episode stays true</h3>",
+        _table(reliability_tables.half_life_table(report)),
+        _folded(reliability_tables.survival_table(report)),
     ]
 
 

@@ -23,6 +23,7 @@ INK, GREY, PALE = "#1f2933", "#7b8794", "#d9dee4"
 BLUE, ORANGE, GREEN = "#2563a8", "#d9822b", "#2f855a"
 STAGE_COLOURS = {"copy": "#c3cad2", "cpt": "#9ec3e6", "sft": "#5b9bd5", "rl": BLUE}
 WIDTH = 10.8
+MODE_COLOURS = {"ledger": BLUE, "history": ORANGE}
 DECODING_COLOURS = {"sampled": BLUE, "greedy": GREEN}
 SHIFT = {"sampled": 0.14, "greedy": -0.14}
 STYLE: Any = {
@@ -71,7 +72,7 @@ def drift_figure(report: Section) -> Figure:
     """Observation and state exactness by turn, and reading back what was written."""
     figure, axes = _panels(3, WIDTH, 3.3)
     by_mode = report["drift"]["by_mode"]
-    for mode, colour in (("ledger", BLUE), ("history", ORANGE)):
+    for mode, colour in MODE_COLOURS.items():
         _line(axes[0], by_mode[mode]["teacher_forced"], "turn", colour, f"{mode}, truth fed back", dashed=True)
         _line(axes[0], by_mode[mode]["free_running"], "turn", colour, f"{mode}, own fed back")
         states = [{"turn": row["turn"], **row["state"]} for row in by_mode[mode]["free_running"] if row["state"]["n"]]
@@ -81,6 +82,25 @@ def drift_figure(report: Section) -> Figure:
     for axis, title, label in zip(axes, titles, ("turn", "turn", "turns between write and read"), strict=True):
         axis.set(title=title, xlabel=label, ylim=(0, 1.02))
         axis.legend(loc="lower left", fontsize=8)
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def reliability_figure(report: Section) -> Figure:
+    """Survival of episodes by turn, and the risk of the answers kept when the least sure ones are left out."""
+    figure, axes = _panels(2, WIDTH, 3.3)
+    reliability = report["reliability"]
+    for mode, colour in MODE_COLOURS.items():
+        _line(axes[0], reliability["survival"][mode]["survival"], "turn", colour, mode)
+        for confidence, dashed in (("answer_probability", False), ("agreement", True)):
+            curve = reliability["calibration"][mode][confidence]["risk"]
+            _line(axes[1], curve, "coverage", colour, f"{mode}, {confidence.replace('_', ' ')}", dashed)
+    axes[0].set(title="Episodes without a wrong answer so far", xlabel="turn", ylim=(0, 1.02))
+    axes[1].set(title="Wrong answers among those kept", xlabel="share kept, surest first", xlim=(0, 1.02))
+    axes[1].set_ylim(bottom=0)
+    for axis, place in zip(axes, ("lower left", "upper left"), strict=True):
+        if axis.lines:
+            axis.legend(loc=place, fontsize=8)
     return figure
 
 

@@ -1,7 +1,8 @@
 """The report of one round: `report.json` for programs, `report.md` and `report.html` for people.
 
     python -m agentworld_dag.evaluation.report --config infra/presets/tiny.yaml --seed 0 --out DIR \
-        --input fidelity_report=DIR --input simulator_drift=DIR \
+        --input fidelity_report=DIR --input judged_answers=DIR --input judge_trial=DIR \
+        --input simulator_drift=DIR --input simulator_reliability=DIR \
         --input real_env_evaluation=DIR --input simulator_evaluation=DIR --input transfer_report=DIR
 
 Everything is computed from the rows the evaluation stages recorded; their
@@ -20,7 +21,7 @@ from typing import Any
 
 from agentworld_dag.artifacts import naming_full_disk, write_json
 from agentworld_dag.errors import StoreError
-from agentworld_dag.evaluation import tables
+from agentworld_dag.evaluation import benchmark_tables, reliability_tables, tables
 from agentworld_dag.evaluation.accounts import lineage, open_accounts, seconds
 from agentworld_dag.evaluation.intervals import Resampling
 from agentworld_dag.evaluation.measurements import ARMS, CHECKPOINTS, load, sources
@@ -28,6 +29,7 @@ from agentworld_dag.evaluation.page import page
 from agentworld_dag.evaluation.summary import summarise
 from agentworld_dag.stage import Stage, run_stage
 
+TRIAL = "trial.json"
 FILES = ("report.json", "report.md", "report.html")
 
 
@@ -56,6 +58,7 @@ def build(stage: Stage) -> dict[str, Any]:
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         **spent(results),
         **summarise(found, accounts, read_transfer(stage.inputs["transfer_report"]), plan),
+        "judge_trial": _read_json(stage.inputs["judge_trial"] / TRIAL),
         "sources": {name: str(path.absolute()) for name, path in files.items()},
         "settings": stage.preset.model_dump(mode="json"),
     }
@@ -67,11 +70,14 @@ def headline(report: Mapping[str, Any]) -> dict[str, Any]:
     scores = ("greedy_em", "sampled_em", "changed_f1")
     solved = ("real_success_sampled", "real_success_greedy")
     worlds = ("sim_success", "real_success", "gap", "exploit_rate")
+    reliability, mode = report["reliability"], report["drift"]["mode"]
     return {
         "seconds": report["seconds"]["total"],
         "failed_calls": report["failed"]["total"]["failed"],
         "claims": {verdict: verdicts.count(verdict) for verdict in ("yes", "no", "undecided")},
         "fidelity": {c: {key: report["fidelity"][c][key]["value"] for key in scores} for c in CHECKPOINTS},
+        "optimism": reliability["error_path"][mode]["recorded"]["optimism"]["value"],
+        "agreement_auroc": reliability["calibration"][mode]["agreement"]["auroc"]["value"],
         "agent": {arm: {key: report["agent"][arm][key]["value"] for key in solved} for arm in ARMS},
         "transfer": {key: report["transfer"][key]["value"] for key in worlds},
     }
@@ -91,7 +97,7 @@ def spent(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def limits_of(report: Mapping[str, Any]) -> list[str]:
     """What the numbers do not say, in words."""
     settings, failed = report["settings"], report["failed"]["total"]
-    mode = settings["simulator"]["mode"]
+    mode, trust = settings["simulator"]["mode"], settings["evaluation"]["reliability"]
     judge = settings["world_model_rl"]["judge_url"] or "the embedded rule judge, which compares with the recorded truth"
     return [
         "One domain, a terminal, and small models: nothing here speaks for models of the paper's size.",
@@ -101,6 +107,8 @@ def limits_of(report: Mapping[str, Any]) -> list[str]:
         "Intervals of one seed cover the choice of trajectories and tasks, not a second training: `make study` does.",
         f"{len(report['claims'])} claims are decided at 95 % each, uncorrected: about one in twenty may be wrong.",
         "Real steps charge all recorded sessions to the world model, held-out ones included, and no step to measuring.",
+        f"Confidence is measured on {trust['turns']} turns, luck on {trust['replay_episodes']} episodes and planted "
+        f"errors in {trust['planted_turns']} states: enough to see a large effect, not a small one.",
         f"{failed['failed']} of {failed['of']:,} calls failed; each scored 0.",
     ]
 
@@ -114,6 +122,10 @@ def markdown(report: Mapping[str, Any], limits: list[str]) -> str:
         tables.transfer_table(report),
         tables.differences_table(report),
         tables.drift_table(report),
+        benchmark_tables.leaderboard_table(report["leaderboard"]),
+        benchmark_tables.checks_table(report),
+        benchmark_tables.trial_table(report["judge_trial"]),
+        *reliability_tables.all_tables(report),
         tables.kinds_table(report, "sampled"),
         tables.commands_table(report),
         tables.accounts_table(report),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agentworld_dag.errors import AgentWorldError, EvaluationError
-from agentworld_dag.evaluation import plots, tables
+from agentworld_dag.evaluation import benchmark_plots, benchmark_tables, plots, reliability_tables, tables
 from agentworld_dag.evaluation.accounts import Account, Accounts, average
 from agentworld_dag.evaluation.intervals import Resampling
 from agentworld_dag.evaluation.measurements import ARMS, CHECKPOINTS, Measurements, load, pool
@@ -72,6 +72,10 @@ def document(pooled: Report, runs: Sequence[Report], images: Sequence[Path]) -> 
         tables.differences_table(pooled),
         tables.transfer_table(pooled),
         tables.drift_table(pooled),
+        benchmark_tables.leaderboard_table(pooled["leaderboard"]),
+        benchmark_tables.checks_table(pooled),
+        benchmark_tables.trial_table(runs[0]["judge_trial"]),
+        *reliability_tables.all_tables(pooled),
         tables.kinds_table(pooled, "sampled"),
         tables.accounts_table(pooled),
         seconds_table(runs),
@@ -113,7 +117,9 @@ def draw(pooled: Report, runs: Sequence[Report], folder: Path) -> list[Path]:
     figures = {
         "fidelity": plots.fidelity_figure(pooled, runs),
         "drift": plots.drift_figure(pooled),
+        "reliability": plots.reliability_figure(pooled),
         "agent": plots.agent_figure(pooled, runs),
+        "leaderboard": benchmark_plots.leaderboard_figure(pooled["leaderboard"]),
     }
     for name, figure in figures.items():
         plots.save_png(figure, folder / f"{name}.png")

@@ -10,7 +10,9 @@ from typing import Any
 import polars as pl
 
 from agentworld_dag.evaluation.accounts import Accounts
+from agentworld_dag.evaluation.calibration import calibration_section
 from agentworld_dag.evaluation.claims import Claim, judge
+from agentworld_dag.evaluation.error_path import error_path_section
 from agentworld_dag.evaluation.intervals import Resampling, as_json, mean, measured
 from agentworld_dag.evaluation.measurements import (
     ARMS,
@@ -29,6 +31,9 @@ from agentworld_dag.evaluation.measurements import (
     native_mode,
     success,
 )
+from agentworld_dag.evaluation.replay_variance import replay_section
+from agentworld_dag.evaluation.standing import passed, ranked
+from agentworld_dag.evaluation.survival import survival_section
 
 Section = dict[str, Any]
 MODES = ("ledger", "history")
@@ -40,6 +45,9 @@ def summarise(found: Measurements, accounts: Accounts, transfer: Section, plan: 
     return {
         "fidelity": fidelity_section(found, plan),
         "drift": drift_section(found, plan),
+        "leaderboard": leaderboard_section(found, plan),
+        "checks": passed(found.checks, plan),
+        "reliability": reliability_section(found, plan),
         "agent": {arm: agent_section(found, arm, plan) for arm in ARMS},
         "transfer": transfer,
         "real_steps": {arm: account.steps for arm, account in accounts.arms.items()},
@@ -63,6 +71,12 @@ def fidelity_section(found: Measurements, plan: Resampling) -> Section:
     }
 
 
+def leaderboard_section(found: Measurements, plan: Resampling) -> Section:
+    """Strict scores, best first; the judge is None where nothing was judged."""
+    judges = found.judged["judge"].unique().to_list()
+    return {"judge": judges[0] if judges else None, "entries": ranked(found.judged, found.checks, None, plan)}
+
+
 def drift_section(found: Measurements, plan: Resampling) -> Section:
     by_mode = {m: {r: _by_turn(found, m, r, plan) for r in REGIMES} for m in MODES}
     return {
@@ -70,6 +84,16 @@ def drift_section(found: Measurements, plan: Resampling) -> Section:
         "mode": found.mode,
         "by_mode": by_mode,
         "write_then_read": {m: _write_then_read(found, m, plan) for m in MODES},
+    }
+
+
+def reliability_section(found: Measurements, plan: Resampling) -> Section:
+    """How far to trust an answer, by mode."""
+    return {
+        "error_path": {m: error_path_section(found.error_path.filter(mode=m), plan) for m in MODES},
+        "calibration": {m: calibration_section(found.calibration.filter(mode=m), plan) for m in MODES},
+        "replays": {m: replay_section(found.replays.filter(mode=m), plan) for m in MODES},
+        "survival": {m: survival_section(found.drift.filter(mode=m), plan) for m in MODES},
     }
 
 
@@ -90,7 +114,8 @@ def accounts_section(accounts: Accounts) -> Section:
 
 def failures(found: Measurements) -> Section:
     """Failed calls and rollouts, all scored 0, of how many."""
-    frames = {"fidelity": found.fidelity, "drift": found.drift, "real": found.real, "sim": found.sim}
+    names = ("fidelity", "drift", "replays", "error_path", "real", "sim")  # calibration: again the error path's answers
+    frames = {name: getattr(found, name) for name in names}
     counts = {name: {"failed": int(rows["failed"].sum()), "of": len(rows)} for name, rows in frames.items()}
     total = {key: sum(count[key] for count in counts.values()) for key in ("failed", "of")}
     return {**counts, "total": total}

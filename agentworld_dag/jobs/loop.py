@@ -8,7 +8,7 @@ LOGGING = {"loggers": {"console": {"config": {}}}}
 
 turn_the_loop = dg.define_asset_job(
     "turn_the_loop",
-    selection=dg.AssetSelection.groups("data", "world_model", "agent", "evaluation", "registry"),
+    selection=dg.AssetSelection.groups("data", "world_model", "benchmark", "agent", "evaluation", "registry"),
     executor_def=two_at_a_time,
     config=LOGGING,
     description="Collect, train, practise, evaluate, report and register one round. Finished artifacts are reused.",

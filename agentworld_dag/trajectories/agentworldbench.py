@@ -3,15 +3,18 @@
 The second versioned template: what a large model, or anyone with the official
 script, is shown. One row is one target turn; `prompt` and `response` hold the
 whole trajectory and `turn_idx` counts from 1. Differences to the official
-files: `id` is our trajectory id (a string), and an action that itself holds a
-code fence is wrapped in a longer one, so it cannot end its own block. Reading
-and checking such files, and the judge, are left out.
+files: `id` is our trajectory id (a string), an action that itself holds a code
+fence is wrapped in a longer one, so it cannot end its own block, and where the
+true state was recorded, `initial_state` and `state` (what the action met) ride
+along for models that are shown states. Reading and checking such files, and the
+judge, are left out.
 """
 
 import re
 from typing import Any
 
 from agentworld_dag.errors import TrajectoryError
+from agentworld_dag.trajectories.render import state_before
 from agentworld_dag.trajectories.schema import SystemPrompt, Trajectory
 
 TEMPLATE_VERSION = "agentworldbench-1"
@@ -20,6 +23,7 @@ OBSERVATION_MARKER = "**Environment Observation:**"
 """Opens every response; the official script strips it before judging."""
 
 _FENCE = re.compile(r"`{3,}")
+_ACTION = re.compile(r"### Turn \d+\n\*\*Action:\*\*\n(`{3,})\n(.*)\n\1", re.DOTALL)
 
 
 def row(trajectory: Trajectory, turn_index: int) -> dict[str, Any]:
@@ -37,7 +41,14 @@ def row(trajectory: Trajectory, turn_index: int) -> dict[str, Any]:
         "system_str": system_text(trajectory.system),
         "turn_idx": turn_index + 1,
         "total_turns": total,
+        **_states(trajectory, turn_index),
     }
+
+
+def action_of(prompt: str) -> str:
+    """The bare action in an entry of `prompt`; an entry of another make is the action itself."""
+    found = _ACTION.fullmatch(prompt)
+    return found[2] if found else prompt
 
 
 def system_text(system: SystemPrompt) -> str:
@@ -50,6 +61,12 @@ def system_text(system: SystemPrompt) -> str:
         "Simulation Instruction": system.simulation_instruction,
     }
     return "\n\n".join(f"# {title}\n\n{text}" for title, text in sections.items() if text)
+
+
+def _states(trajectory: Trajectory, turn_index: int) -> dict[str, str]:
+    if not trajectory.system.initial_state:
+        return {}
+    return {"initial_state": trajectory.system.initial_state, "state": state_before(trajectory, turn_index)}
 
 
 def _prompts(trajectory: Trajectory) -> list[str]:

@@ -12,6 +12,7 @@ from agentworld_dag.evaluation.measurements import ARMS
 
 TRAJECTORIES, TURNS, TASKS = 40, 4, 48
 KINDS = ("write", "find", "move")
+SIDES = ("real", "sim")
 EXACT: dict[tuple[str, str, str], float] = {
     ("copy", "history", "greedy"): 0.1,
     ("cpt", "history", "greedy"): 0.4,
@@ -51,10 +52,18 @@ UPSTREAM: dict[str, tuple[str, ...]] = {
     "agent_real_rl": ("agent_base",),
     "agent_real_rl_scarce": ("agent_base",),
     "simulator_drift": ("world_model_rl", "trajectory_splits"),
+    "simulator_reliability": ("world_model_rl", "trajectory_splits"),
     "sft_answers": ("world_model_sft", "trajectory_splits"),
+    "heldout_benchmark": ("trajectory_splits",),
+    "judge_trial": ("heldout_benchmark",),
+    "judged_answers": ("sft_answers", "judge_trial"),
     "fidelity_report": ("sft_answers", "simulator_drift"),
     "real_env_evaluation": tuple(f"agent_{arm}" for arm in ARMS),
     "simulator_evaluation": ("agent_base", "agent_sim_rl", "simulator"),
+}
+TRIAL = {
+    "judge": "rules",
+    "verdicts": [{"name": "praise_earns_nothing", "holds": True, "evidence": "+0.00 [+0.00, +0.00], n = 80"}],
 }
 ROLES = {
     ("agent_base", "world_model_sft"): "start",
@@ -79,6 +88,11 @@ def write_round(
     answers(rng, exact).write_parquet(folders["fidelity_report"] / "samples.parquet")
     drift(rng).write_parquet(folders["simulator_drift"] / "drift.parquet")
     write_then_read(rng).write_parquet(folders["simulator_drift"] / "write_then_read.parquet")
+    checks(np.random.default_rng(seed)).write_parquet(folders["fidelity_report"] / "checks.parquet")
+    judged(np.random.default_rng(seed)).write_parquet(folders["judged_answers"] / "judged.parquet")
+    (folders["judge_trial"] / "trial.json").write_text(json.dumps(TRIAL))
+    for name, rows in (("calibration", calibration), ("replays", replays), ("error_path", error_path)):
+        rows(np.random.default_rng(seed)).write_parquet(folders["simulator_reliability"] / f"{name}.parquet")
     rollouts(rng, "real", solved).write_parquet(folders["real_env_evaluation"] / "rollouts.parquet")
     rollouts(rng, "sim", solved).write_parquet(folders["simulator_evaluation"] / "rollouts.parquet")
     return folders
@@ -133,6 +147,106 @@ def write_then_read(rng: np.random.Generator) -> pl.DataFrame:
         for t in range(TRAJECTORIES)
     ]
     return pl.DataFrame(rows)
+
+
+def checks(rng: np.random.Generator) -> pl.DataFrame:
+    rows = [
+        {
+            "checkpoint": checkpoint,
+            "mode": mode,
+            "axis": axis,
+            "rule": "written",
+            "horizon": 1 + t % 7 if axis == "consistency" else None,
+            "trajectory_id": f"trajectory-{t}",
+            "turn_index": 1,
+            "correct": bool(rng.random() < chance),
+            "failed": False,
+        }
+        for checkpoint, mode, chance in (("copy", "history", 0.1), ("sft", "ledger", 0.8), ("rl", "ledger", 0.8))
+        for axis in ("controllability", "error", "consistency")
+        for t in range(TRAJECTORIES)
+    ]
+    return pl.DataFrame(rows, schema_overrides={"horizon": pl.Int64})
+
+
+def judged(rng: np.random.Generator) -> pl.DataFrame:
+    rows = [
+        {
+            "model": model,
+            "mode": mode,
+            "judge": "rules",
+            "trajectory_id": f"trajectory-{t}",
+            "turn_index": 1,
+            "score": float(100 * (rng.random() < chance)),
+            "failed": False,
+        }
+        for model, mode, chance in (("copy", "history", 0.1), ("sft", "ledger", 0.8), ("rl", "ledger", 0.9))
+        for t in range(TRAJECTORIES)
+    ]
+    return pl.DataFrame(rows)
+
+
+def calibration(rng: np.random.Generator) -> pl.DataFrame:
+    """Confidence is the chance of being right, between 0.5 and 1, and the model agrees with itself as often."""
+    rows = [
+        {
+            "mode": mode,
+            "trajectory_id": f"trajectory-{trajectory}",
+            "turn_index": turn,
+            "exact": bool(rng.random() < chance),
+            "failed": False,
+            "answer_probability": chance,
+            "token_probability": chance**0.1,
+            "agreement": round(4 * chance) / 4,
+        }
+        for mode in ("ledger", "history")
+        for trajectory in range(TRAJECTORIES)
+        for turn, chance in enumerate(0.5 + rng.random(TURNS) / 2)
+    ]
+    return pl.DataFrame(rows)
+
+
+def replays(rng: np.random.Generator) -> pl.DataFrame:
+    """The same in every replay at temperature 0; at temperature 1 each turn is right four times in five."""
+    rows = [
+        {
+            "mode": mode,
+            "temperature": temperature,
+            "replay": replay,
+            "trajectory_id": f"trajectory-{trajectory}",
+            "turn_index": turn,
+            "exact": (right := trajectory % 2 == 0 if temperature == 0 else bool(rng.random() < 0.8)),
+            "failed": False,
+            "observation": "right" if right else "wrong",
+        }
+        for mode in ("ledger", "history")
+        for temperature in (0.0, 1.0)
+        for trajectory in range(TRAJECTORIES)
+        for replay in range(3)
+        for turn in range(TURNS)
+    ]
+    return pl.DataFrame(rows)
+
+
+def error_path(rng: np.random.Generator) -> pl.DataFrame:
+    """Recorded errors are reported nine times in ten, planted ones every other time; what succeeds succeeds."""
+    classes = {"recorded_ok": 0.0, "recorded_error": 0.9, "malformed": 0.5, "empty": 0.0, "illegal": 0.5}
+    rows = [
+        {
+            "mode": mode,
+            "action_class": name,
+            "trajectory_id": f"trajectory-{trajectory}",
+            "turn_index": turn,
+            "failed": False,
+            "real_error": name not in ("recorded_ok", "empty"),
+            "sim_error": bool(rng.random() < chance),
+        }
+        for mode in ("ledger", "history")
+        for turn, (name, chance) in enumerate(classes.items())
+        for trajectory in range(TRAJECTORIES)
+    ]
+    kinds = {f"{side}_kind": pl.when(f"{side}_error").then(pl.lit("usage")).otherwise(pl.lit("none")) for side in SIDES}
+    return pl.DataFrame(rows).with_columns(exact=pl.col("real_error") == pl.col("sim_error"), **kinds)
 
 
 def rollouts(rng: np.random.Generator, environment: str, solved: Mapping[tuple[str, str], float]) -> pl.DataFrame:

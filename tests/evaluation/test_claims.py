@@ -103,6 +103,36 @@ def test_failed_rollouts_lower_the_side_they_belong_to(tmp_path):
     assert next(claim.holds for claim in claims if claim.id == "sim_over_base_sampled") == "no"
 
 
+def test_errors_that_pass_are_optimism_and_false_alarms_are_not(tmp_path):
+    folders = write_round(tmp_path)
+    found = load(sources(folders), 0, "ledger")
+    accounts = open_accounts(lineage(folders), 0.2)
+
+    def holds(sim_error: pl.Expr) -> tuple[str, str]:
+        rows = found.error_path.with_columns(sim_error=sim_error)
+        claims = {c.id: c.holds for c in judge(dataclasses.replace(found, error_path=rows), accounts, PLAN)}
+        return claims["not_optimistic"], claims["not_optimistic_planted"]
+
+    assert holds(pl.col("real_error")) == ("yes", "yes")
+    assert holds(pl.lit(True)) == ("yes", "yes")
+    assert holds(pl.lit(False)) == ("no", "no")
+
+
+def test_only_confidence_that_orders_answers_separates_right_from_wrong(tmp_path):
+    folders = write_round(tmp_path)
+    found = load(sources(folders), 0, "ledger")
+    accounts = open_accounts(lineage(folders), 0.2)
+
+    def holds(agreement: pl.Expr) -> str:
+        rows = found.calibration.with_columns(agreement=agreement)
+        claims = judge(dataclasses.replace(found, calibration=rows), accounts, PLAN)
+        return next(claim.holds for claim in claims if claim.id == "agreement_tells_right")
+
+    assert holds(pl.col("exact").cast(pl.Float64)) == "yes"
+    assert holds(1 - pl.col("exact").cast(pl.Float64)) == "no"
+    assert holds(pl.lit(0.5)) == "undecided"
+
+
 def test_rows_of_another_environment_do_not_decide(tmp_path):
     """Simulated success may not stand in for real success."""
     folders = write_round(tmp_path)

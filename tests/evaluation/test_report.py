@@ -8,6 +8,14 @@ from agentworld_dag.evaluation import report, tables, transfer
 from tests.evaluation.recorded import EXACT, SOLVED, write_round
 from tests.small_loop import new_stage, small_preset
 
+MEASURED = (
+    "fidelity_report",
+    "simulator_drift",
+    "simulator_reliability",
+    "judged_answers",
+    "judge_trial",
+    "transfer_report",
+)
 ESTIMATE = {"value", "low", "high", "n"}
 
 
@@ -24,7 +32,7 @@ def report_stage(root, seed=0, **changes):
         "metrics": {},
     }
     write_json(folders["transfer_report"] / "result.json", finished)
-    asked |= {name: folders[name] for name in ("fidelity_report", "simulator_drift", "transfer_report")}
+    asked |= {name: folders[name] for name in MEASURED}
     return new_stage(root / "lake" / "round_report" / "round-0001" / f"seed{seed}", asked, seed, evaluation=evaluation)
 
 
@@ -64,6 +72,25 @@ def test_report_json_has_every_key_readers_rely_on(content):
     assert (content["round"], content["preset"], content["seed"]) == ("round-0001", "tiny", 0)
 
 
+def test_how_far_to_trust_an_answer_is_told_for_both_modes(content):
+    trust = content["reliability"]
+    for mode in ("ledger", "history"):
+        assert trust["error_path"][mode]["malformed"]["reported"]["value"] == pytest.approx(0.5, abs=0.3)
+        assert trust["calibration"][mode]["agreement"]["auroc"]["value"] > 0.5
+        assert trust["replays"][mode]["0"]["standard_deviation"]["value"] == 0
+        assert trust["replays"][mode]["1"]["turns_that_differ"]["value"] > 0.2
+        assert [point["turn"] for point in trust["survival"][mode]["survival"]] == [1, 2, 3, 4]
+    assert trust["survival"]["ledger"]["half_life"] == {"value": None, "low": None, "high": None, "last": 4}
+    assert trust["survival"]["history"]["half_life"]["value"] in (3, 4)
+
+
+def test_a_round_without_reliability_measurements_has_dashes_for_them(tmp_path):
+    stage = report_stage(tmp_path)
+    del stage.inputs["simulator_reliability"]
+    report.work(stage)
+    assert "| ledger, malformed | – | – | – | – | – |" in (stage.out / "report.md").read_text()  # noqa: RUF001
+
+
 def test_seconds_per_stage_add_up(content):
     stages = {name: spent for name, spent in content["seconds"].items() if name != "total"}
     assert stages["world_model_sft"] == 60
@@ -78,7 +105,7 @@ def test_the_state_is_scored_only_where_it_is_kept(content):
 
 def test_the_page_stands_alone_and_has_its_pictures(out):
     page = (out / "report.html").read_text()
-    assert page.count("<svg") == 6
+    assert page.count("<svg") == 7
     assert not re.search(r'(src|href)="(?!#|data:)', page)
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))

@@ -38,7 +38,7 @@ def test_the_command_writes_the_document_and_its_pictures(folders, tmp_path):
     assert "seeds 0, 1, 2" in text
     assert "| seed 0 | seed 1 | seed 2 | pooled |" in text
     assert "yes yes yes" in text
-    for name in ("fidelity", "drift", "agent"):
+    for name in ("fidelity", "drift", "reliability", "agent"):
         assert f"(images/{name}.png)" in text
         assert (tmp_path / "docs" / "images" / f"{name}.png").stat().st_size > 5000
 

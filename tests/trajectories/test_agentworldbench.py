@@ -18,6 +18,8 @@ def test_the_row_has_the_documented_layout(episode):
         "system_str",
         "turn_idx",
         "total_turns",
+        "initial_state",
+        "state",
     ]
     assert (made["task"], made["id"], made["turn_idx"], made["total_turns"]) == ("terminal", "episode-1", 2, 3)
     assert len(made["prompt"]) == len(made["response"]) == 3
