@@ -1,4 +1,4 @@
-"""What each `agentworld bench` command does; `parser` says how they are called.
+"""What `agentworld bench build`, `audit` and `run` do; `parser` says how they are called.
 
 Imports wait until a command needs them: `agentworld --help` is quick.
 """
@@ -8,15 +8,22 @@ import json
 import logging
 import os
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentworld_dag.config import check_seed
-from agentworld_dag.errors import ConfigError
+from agentworld_dag.errors import ConfigError, EvaluationError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from agentworld_dag.benchmark.cost import Prices
     from agentworld_dag.benchmark.endpoint import Endpoint
+    from agentworld_dag.benchmark.local import LocalModel
+    from agentworld_dag.benchmark.prompts import JudgePrompts
+    from agentworld_dag.benchmark.samples import BenchSample, Key
     from agentworld_dag.evaluation.intervals import Resampling
 
 log = logging.getLogger(__name__)
@@ -27,7 +34,9 @@ def build(options: argparse.Namespace) -> None:
     from agentworld_dag.benchmark.building import build_benchmark
     from agentworld_dag.trajectories.parquet import read_trajectories
 
-    made = build_benchmark(read_trajectories(options.trajectories), options.out, check_seed(options.seed))
+    trajectories = read_trajectories(options.trajectories)
+    with _writing(options.out):
+        made = build_benchmark(trajectories, options.out, check_seed(options.seed))
     sys.stdout.write("".join(f"{domain}: {count} samples in {options.out}\n" for domain, count in made.items()))
 
 
@@ -41,38 +50,112 @@ def audit(options: argparse.Namespace) -> None:
     tell(benchmark.problems)
     training = (training_text(trajectory) for path in options.training for trajectory in read_trajectories(path))
     rows = audit_rows(exposures(benchmark.samples, training))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with _writing(options.out):
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     clean, known = sum(row["clean"] for row in rows), sum(row["id_seen"] for row in rows)
     sys.stdout.write(f"{clean} of {len(rows)} samples clean, {known} with an id seen in training: {options.out}\n")
 
 
-def run(options: argparse.Namespace) -> None:
-    from agentworld_dag.benchmark.judging import judge_with_model, judge_with_rules
-    from agentworld_dag.benchmark.samples import read_benchmark
+@contextmanager
+def _writing(path: Path) -> "Iterator[None]":
+    try:
+        yield
+    except OSError as error:
+        raise EvaluationError(f"cannot write {path}: {error.strerror}; name another --out") from error
 
-    judge = judge_of(options)
+
+def run(options: argparse.Namespace) -> None:
+    """What would make a score impossible is refused before the first call."""
+    from agentworld_dag.benchmark.cost import totals
+    from agentworld_dag.benchmark.inference import PREDICTIONS
+    from agentworld_dag.benchmark.judging import RULES, judge_with_model, judge_with_rules, judged_file
+    from agentworld_dag.benchmark.samples import read_benchmark
+    from agentworld_dag.benchmark.score_command import score_strictly
+
+    plan_of(options)
+    budget_of(options)
+    model, judge, (prices, judge_prices) = _world_model(options), _run_judge(options), _prices(options)
     benchmark = read_benchmark(options.data)
     tell(benchmark.problems)
-    predictions = _predictions(benchmark.samples, options)
+    _tell_empty(benchmark.samples)
+    prompts = _prompts(options, benchmark.samples)
+    judged = judged_file(options.out, prompts.judge(judge.model) if judge else RULES)
+    try:
+        predictions = _predictions(benchmark.samples, model, options.out, prices)
+        if judge is None:
+            judge_with_rules(benchmark.samples, predictions, options.out)
+        else:
+            judge_with_model(benchmark.samples, predictions, judge, options.out, prompts, judge_prices)
+        log.info("judged by %s: %s", judge.model if judge else "the embedded rules, no language model", judged)
+        score_strictly(judged, options)
+    finally:
+        for path, what in ((options.out / PREDICTIONS, "predictions"), (judged, "judgements")):
+            if path.is_file():
+                log.info("%s", totals(path, what))
+
+
+def _run_judge(options: argparse.Namespace) -> "Endpoint | None":
+    """Official prompts ask for an answer in a form of their own, without a schema."""
+    judge = judge_of(options)
+    if options.judge_prompts is None:
+        return judge
     if judge is None:
-        judged = judge_with_rules(benchmark.samples, predictions, options.out)
-    else:
-        judged = judge_with_model(benchmark.samples, predictions, judge, options.out)
-    log.info("judged by %s: %s", judge.model if judge else "the embedded rules, no language model", judged)
-    _score_strictly(judged, None, options)
+        raise ConfigError("--judge-prompts needs --judge-url and --judge: the embedded rule judge reads no prompt")
+    return replace(judge, json_schema=None)
 
 
-def _predictions(samples: Any, options: argparse.Namespace) -> Any:
+def _prompts(options: argparse.Namespace, samples: "Sequence[BenchSample]") -> "JudgePrompts":
+    from agentworld_dag.benchmark.official_prompts import official_prompts
+    from agentworld_dag.benchmark.prompts import OWN
+
+    if options.judge_prompts is None:
+        return OWN
+    found = official_prompts(options.judge_prompts, {sample.domain for sample in samples})
+    tell(found.warnings)
+    return found
+
+
+def _prices(options: argparse.Namespace) -> "tuple[Prices | None, Prices | None]":
+    """Of the model, and of the judge."""
+    of_judge = _pair("--judge-price", options.judge_price_in, options.judge_price_out)
+    if of_judge and options.judge is None:
+        raise ConfigError("--judge-price-in needs --judge: the embedded rule judge costs nothing")
+    of_model = _pair("--price", options.price_in, options.price_out)
+    if of_model and options.checkpoint:
+        raise ConfigError("--price-in goes with --model-url: a checkpoint that runs here costs nothing")
+    return of_model, of_judge
+
+
+def _pair(flag: str, tokens_in: float | None, tokens_out: float | None) -> "Prices | None":
+    from agentworld_dag.benchmark.cost import Prices
+
+    if tokens_in is None and tokens_out is None:
+        return None
+    if tokens_in is None or tokens_out is None:
+        raise ConfigError(f"{flag}-in and {flag}-out belong together: give both or neither")
+    return Prices(tokens_in, tokens_out)
+
+
+def _tell_empty(samples: "Sequence[BenchSample]") -> None:
+    from agentworld_dag.benchmark.extraction import observation
+
+    if count := sum(not observation(sample.truth) for sample in samples):
+        log.warning(
+            "%d samples have an empty true observation: a marker or a tag with nothing behind it is the right answer "
+            "there; a reply without any text counts as a failed call, as everywhere",
+            count,
+        )
+
+
+def _world_model(options: argparse.Namespace) -> "Endpoint | LocalModel":
+    from agentworld_dag.benchmark.local import LocalModel
+
     if bool(options.model_url) != bool(options.model) or bool(options.model_url) == bool(options.checkpoint):
         raise ConfigError("name one world model: --model-url and --model together, or --checkpoint")
     if options.checkpoint is None:
-        from agentworld_dag.benchmark.inference import predict_samples
-
-        return predict_samples(samples, _model(options), options.out)
-    from agentworld_dag.benchmark.local import LocalModel, predict_locally
-
-    model = LocalModel(
+        return _endpoint(options, options.model_url, options.model, options.temperature, "AGENTWORLD_MODEL_API_KEY")
+    return LocalModel(
         options.checkpoint.resolve(),
         options.shown,
         options.temperature,
@@ -80,11 +163,18 @@ def _predictions(samples: Any, options: argparse.Namespace) -> Any:
         not options.no_reasoning,
         check_seed(options.seed),
     )
-    return predict_locally(samples, model, options.out)
 
 
-def _model(options: argparse.Namespace) -> "Endpoint":
-    return _endpoint(options, options.model_url, options.model, options.temperature, "AGENTWORLD_MODEL_API_KEY")
+def _predictions(
+    samples: "Sequence[BenchSample]", model: "Endpoint | LocalModel", out: Path, prices: "Prices | None"
+) -> "Mapping[Key, Mapping[str, Any]]":
+    from agentworld_dag.benchmark.endpoint import Endpoint
+    from agentworld_dag.benchmark.inference import predict_samples
+    from agentworld_dag.benchmark.local import predict_locally
+
+    if isinstance(model, Endpoint):
+        return predict_samples(samples, model, out, prices)
+    return predict_locally(samples, model, out)
 
 
 def judge_of(options: argparse.Namespace) -> "Endpoint | None":
@@ -113,64 +203,6 @@ def _endpoint(options: argparse.Namespace, url: str, model: str, temperature: fl
     )
 
 
-def score(options: argparse.Namespace) -> None:
-    from agentworld_dag.benchmark.judged import read_judged
-    from agentworld_dag.benchmark.official import official_scores
-
-    if options.protocol == "strict":
-        _score_strictly(options.judged, options.audit, options)
-        return
-    if options.audit:
-        raise ConfigError("--audit goes with --protocol strict: the official script knows no clean samples")
-    judged = read_judged(options.judged)
-    tell(judged.problems)
-    _print(official_scores(judged.rows), options.json)
-
-
-def _score_strictly(path: Path, audit_file: Path | None, options: argparse.Namespace) -> None:
-    from agentworld_dag.benchmark.judged import clean_samples, only, read_judged, sound
-    from agentworld_dag.benchmark.strict import strict_scores
-
-    judged = sound(read_judged(path))
-    tell(judged.problems)
-    found = strict_scores(judged, plan_of(options), options.error_budget)
-    if audit_file is not None:
-        clean = only(judged, clean_samples(audit_file))
-        found |= {"clean": strict_scores(clean, plan_of(options), options.error_budget)}
-    _print(found, options.json)
-
-
-def _print(found: dict[str, Any], as_json: bool) -> None:
-    from agentworld_dag.benchmark.tables import table
-
-    if as_json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return
-    sys.stdout.write(table(found))
-    if "clean" in found:
-        sys.stdout.write(f"\nThe samples that training has not shown:\n{table(found['clean'])}")
-
-
-def compare(options: argparse.Namespace) -> None:
-    from agentworld_dag.benchmark.judged import read_judged, sound
-    from agentworld_dag.benchmark.strict import compared, refuse_above
-    from agentworld_dag.benchmark.tables import cell
-
-    first, second = (sound(read_judged(path)) for path in (options.first, options.second))
-    for side in (first, second):
-        tell(side.problems)
-        refuse_above(side, options.error_budget)
-    found = compared(first, second, plan_of(options))
-    if options.json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return
-    for name in ("first", "second", "difference"):
-        sys.stdout.write(f"{name:12} {cell(found[name]['value'], found[name])}\n")
-    sys.stdout.write(
-        f"{found['shared']} samples shared, {found['only_first']} and {found['only_second']} in one only\n"
-    )
-
-
 def plan_of(options: argparse.Namespace) -> "Resampling":
     """Raises ConfigError."""
     from agentworld_dag.evaluation.intervals import Resampling
@@ -178,6 +210,13 @@ def plan_of(options: argparse.Namespace) -> "Resampling":
     if options.bootstrap_samples < 1:
         raise ConfigError(f"--bootstrap-samples {options.bootstrap_samples}: expected 1 or more")
     return Resampling(options.bootstrap_samples, check_seed(options.seed))
+
+
+def budget_of(options: argparse.Namespace) -> float:
+    """Raises ConfigError."""
+    if not 0.0 <= options.error_budget <= 1.0:
+        raise ConfigError(f"--error-budget {options.error_budget:g}: expected a share of rows, from 0 to 1")
+    return options.error_budget
 
 
 def tell(problems: tuple[str, ...]) -> None:

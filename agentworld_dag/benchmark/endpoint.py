@@ -8,6 +8,7 @@ left out.
 
 import asyncio
 import json
+import math
 import random
 import time
 from collections.abc import Mapping
@@ -50,7 +51,9 @@ class Endpoint:
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")):
             raise ConfigError(f"endpoint {self.url!r}: expected a base address like http://localhost:8000/v1")
-        if min(self.max_tokens, self.most_open, self.timeout_s) <= 0:
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise ConfigError(f"temperature {self.temperature:g} of {self.model}: expected 0 or more")
+        if not min(self.max_tokens, self.most_open) > 0 or not self.timeout_s > 0:
             raise ConfigError(
                 f"{self.max_tokens} tokens, {self.most_open} calls at once and {self.timeout_s:g} s for an answer of "
                 f"{self.model}: each must be above 0"
@@ -78,6 +81,9 @@ class Refusal:
     """Every other call would meet it too."""
     pause_s: float = 0.0
     """What the endpoint asked to wait."""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    """Used all the same: an empty answer is paid for."""
 
 
 class ChatClient:
@@ -138,7 +144,7 @@ class ChatClient:
             return Refusal(f"no connection to {asked.url} ({error.strerror or error})", self._answered, fatal=True)
         except aiohttp.ClientError as error:
             return Refusal(f"the connection broke ({type(error).__name__})", passing=True)
-        except (ValueError, KeyError, IndexError, TypeError):
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
             return Refusal("an answer that is no chat completion", passing=True)
 
     def _understood(self, text: str, options: Mapping[str, Any]) -> bool:
@@ -177,7 +183,12 @@ def _shown(text: str) -> str:
 def _reply(body: Any, latency_s: float) -> Reply | Refusal:
     choice = body["choices"][0]
     text, reason = choice["message"].get("content") or "", choice.get("finish_reason")
-    if not isinstance(text, str) or not text.strip():
-        return Refusal(f"an empty answer, finish_reason {reason}", passing=False)
     usage = body.get("usage") or {}
-    return Reply(text, reason, usage.get("prompt_tokens"), usage.get("completion_tokens"), latency_s)
+    used = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    if not isinstance(text, str) or not text.strip():
+        return Refusal(f"an empty answer, finish_reason {reason}", False, False, 0.0, *used)
+    return Reply(text, reason, *used, latency_s)
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int else None

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agentworld_dag.benchmark.calls import Call, make_calls
+from agentworld_dag.benchmark.cost import Prices, used
 from agentworld_dag.benchmark.endpoint import Endpoint, Refusal, Reply
 from agentworld_dag.benchmark.results import ResultsFile
 from agentworld_dag.benchmark.samples import BenchSample, Key, placed
@@ -22,7 +23,9 @@ NOT_THE_ANSWER = ("url", "api_key", "most_open", "timeout_s")
 """Settings of an endpoint that a prediction does not depend on."""
 
 
-def predict_samples(samples: Sequence[BenchSample], endpoint: Endpoint, out: Path) -> dict[Key, dict[str, Any]]:
+def predict_samples(
+    samples: Sequence[BenchSample], endpoint: Endpoint, out: Path, prices: Prices | None = None
+) -> dict[Key, dict[str, Any]]:
     """The row of each sample, made now or by an earlier run into the same folder.
 
     Raises EndpointError when the endpoint is unusable, EvaluationError when the folder is another run's.
@@ -30,7 +33,8 @@ def predict_samples(samples: Sequence[BenchSample], endpoint: Endpoint, out: Pat
     with ResultsFile(out / PREDICTIONS, settings(samples, endpoint)) as results:
         made = {key for key, row in results.rows().items() if not row["failed"]}
         calls = [Call(sample.key, sample.messages) for sample in samples if sample.key not in made]
-        make_calls(calls, endpoint, results, _row, "predictions")
+        to_row = lambda call, found: _row(call, found) | used(found, prices)  # noqa: E731
+        make_calls(calls, endpoint, results, to_row, "predictions")
         return results.rows()
 
 
@@ -52,7 +56,4 @@ def _row(call: Call, found: Reply | Refusal) -> dict[str, Any]:
         "gen": found.text,
         "failed": 0.0,
         "finish_reason": found.finish_reason,
-        "prompt_tokens": found.prompt_tokens,
-        "completion_tokens": found.completion_tokens,
-        "latency_s": round(found.latency_s, 3),
     }

@@ -3,8 +3,9 @@
 `judged.jsonl` holds what the official script's `judge` writes, and `judge`, who
 it was: each judge has a folder of its own, and scores of different judges are
 never compared. What the model did not answer is a failed row and costs no call;
-a judge that does not give five integers from 1 to 5 has failed as well. A row
-is made again when its prediction has changed or its judge had failed.
+a judge that does not give five integers from 1 to 5 has failed as well, and is
+not asked until it does: that would be a choice among its answers. A row is made
+again by a later run when its prediction has changed or its judge had failed.
 """
 
 import re
@@ -13,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from agentworld_dag.benchmark.calls import Call, make_calls
+from agentworld_dag.benchmark.cost import Prices, used
 from agentworld_dag.benchmark.endpoint import Endpoint, Refusal, Reply
-from agentworld_dag.benchmark.extraction import observation, predicted_observation
+from agentworld_dag.benchmark.extraction import after_reasoning, observation, predicted_observation
+from agentworld_dag.benchmark.prompts import OWN, JudgePrompts
 from agentworld_dag.benchmark.results import ResultsFile
-from agentworld_dag.benchmark.rubric import RUBRIC_VERSION, judge_messages
 from agentworld_dag.benchmark.rules import RULES_VERSION, judge_by_rules
 from agentworld_dag.benchmark.samples import BenchSample, Key, placed
-from agentworld_dag.training.judge import Rubric, parse_rubric
+from agentworld_dag.training.judge import Rubric
 
 JUDGED = "judged.jsonl"
 RULES = "rules"
@@ -31,27 +33,37 @@ Predictions = Mapping[Key, Mapping[str, Any]]
 
 def judge_with_rules(samples: Sequence[BenchSample], predictions: Predictions, out: Path) -> Path:
     """Returns the file of judged rows. Raises EvaluationError when the folder is another run's."""
-    with ResultsFile(_file(out, RULES), {"judge": RULES, "rules": RULES_VERSION}) as results:
+    with ResultsFile(judged_file(out, RULES), {"judge": RULES, "rules": RULES_VERSION}) as results:
         for sample, said in _pending(samples, predictions, results):
             results.add(scored_row(sample.key, said, RULES, judge_by_rules(said, observation(sample.truth))))
         return results.path
 
 
-def judge_with_model(samples: Sequence[BenchSample], predictions: Predictions, judge: Endpoint, out: Path) -> Path:
+def judge_with_model(
+    samples: Sequence[BenchSample],
+    predictions: Predictions,
+    judge: Endpoint,
+    out: Path,
+    prompts: JudgePrompts = OWN,
+    prices: Prices | None = None,
+) -> Path:
     """Returns the file of judged rows; what was judged earlier into the same folder is kept.
 
     Raises EndpointError when the judge is unusable, EvaluationError when the folder is another run's.
     """
-    asked = {"judge": judge.model, "temperature": judge.temperature, "rubric": RUBRIC_VERSION}
-    with ResultsFile(_file(out, judge.model), asked) as results:
+    name = prompts.judge(judge.model)
+    asked = {"judge": judge.model, "temperature": judge.temperature, "rubric": prompts.version}
+    with ResultsFile(judged_file(out, name), asked) as results:
         said = {sample.key: (sample, text) for sample, text in _pending(samples, predictions, results)}
 
         def messages(key: Key) -> list[dict[str, str]]:
             sample, text = said[key]
-            return judge_messages(sample, text, observation(sample.truth))
+            return prompts.messages(sample, text, observation(sample.truth))
+
+        def to_row(call: Call, found: Reply | Refusal) -> Row:
+            return judged_row(call.key, said[call.key][1], name, found, prompts, prices)
 
         calls = [Call(key, lambda key=key: messages(key)) for key in said]
-        to_row = lambda call, found: judged_row(call.key, said[call.key][1], judge.model, found)  # noqa: E731
         make_calls(calls, judge, results, to_row, f"judged by {judge.model}")
         return results.path
 
@@ -64,7 +76,7 @@ def _pending(
     pending: list[tuple[BenchSample, str]] = []
     for sample in samples:
         row, before = predictions[sample.key], kept.get(sample.key, {})
-        said = None if row["failed"] else predicted_observation(row["gen"])
+        said = _said(row)
         if said is None:
             cause = row.get("error_message") or "the model wrote no observation"
             results.add(_failed(sample.key, None, f"no prediction: {cause}"))
@@ -73,16 +85,28 @@ def _pending(
     return pending
 
 
-def judged_row(key: Key, said: str, judge: str, found: Reply | Refusal) -> Row:
+def _said(row: Mapping[str, Any]) -> str | None:
+    """What was predicted; an answer cut off before its first word predicts nothing."""
+    said = None if row["failed"] else predicted_observation(row["gen"])
+    return None if said == "" and row.get("finish_reason") == "length" else said
+
+
+def judged_row(
+    key: Key,
+    said: str,
+    judge: str,
+    found: Reply | Refusal,
+    prompts: JudgePrompts = OWN,
+    prices: Prices | None = None,
+) -> Row:
     """What a judge behind an endpoint answered about `said`; without five integers the row has failed."""
     if isinstance(found, Refusal):
-        return _failed(key, said, f"the judge did not answer: {found.cause}")
+        return _failed(key, said, f"the judge did not answer: {found.cause}") | used(found, prices)
     try:
-        scores = parse_rubric(found.text)
+        row = scored_row(key, said, judge, prompts.scores(after_reasoning(found.text)))
     except (ValueError, RecursionError):
-        return _failed(key, said, f"the judge gave no scores: {found.text[:SHOWN_CHARS]!r}")
-    used = {"prompt_tokens": found.prompt_tokens, "completion_tokens": found.completion_tokens}
-    return scored_row(key, said, judge, scores) | {"judge_raw_output": found.text, **used}
+        row = _failed(key, said, f"the judge gave no scores: {found.text[:SHOWN_CHARS]!r}")
+    return row | {"judge_raw_output": found.text} | used(found, prices)
 
 
 def scored_row(key: Key, said: str, judge: str, scores: Rubric) -> Row:
@@ -94,7 +118,8 @@ def _failed(key: Key, said: str | None, cause: str) -> Row:
     return placed(key) | {"total_score": 0, "failed": 1.0, "error_message": cause, "extracted_output": said}
 
 
-def _file(out: Path, judge: str) -> Path:
+def judged_file(out: Path, judge: str) -> Path:
+    """Where the judgements of one judge lie."""
     return out / folder_name("judged", judge) / JUDGED
 
 

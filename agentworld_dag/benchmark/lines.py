@@ -33,7 +33,7 @@ def read_lines(path: Path, expected: str) -> tuple[list[Line], list[str]]:
         if text.strip():
             try:
                 lines.append(_line(number, text))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 problems.append(f"{path}:{number}: {error}; left out")
     return lines, problems
 

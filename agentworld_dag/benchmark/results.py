@@ -3,7 +3,8 @@
 A process killed at any moment loses what was in flight, nothing else. A line
 cut short by the kill, and lines that a later one for the same sample replaced,
 go when the file is opened or closed. What every line depends on stands beside
-it in `settings.json`; a file made with other settings is refused, not mixed.
+it in `settings.json`; a file made with other settings, or by something else
+that left none, is refused, not mixed.
 """
 
 import fcntl
@@ -25,14 +26,18 @@ class ResultsFile:
         self._settings = dict(settings)
 
     def __enter__(self) -> Self:
-        """Raises EvaluationError when another run writes to it or it was made with other settings."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = self.path.with_suffix(".lock").open("w")
+        """Raises EvaluationError when it cannot be written, another run writes to it or it is not of these settings."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = self.path.with_suffix(".lock").open("w")
+        except OSError as error:
+            raise EvaluationError(f"cannot write to {self.path}: {error.strerror}; name another folder") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._lock.close()
             raise EvaluationError(f"another run writes to {self.path}; wait for it or name another folder") from error
+        self._refuse_foreign()
         self._keep_last_lines()
         self._check_settings()
         self._file = self.path.open("ab")
@@ -52,9 +57,14 @@ class ResultsFile:
         self._file.write(_line(row))
         self._file.flush()
 
+    def _refuse_foreign(self) -> None:
+        """Settings are written before the first row: rows without them are not ours, and are left as they are."""
+        if self.path.is_file() and self.path.stat().st_size and not self.path.with_name("settings.json").is_file():
+            raise EvaluationError(f"{self.path} was not made by a run: no settings.json beside it; name another folder")
+
     def _check_settings(self) -> None:
         beside = self.path.with_name("settings.json")
-        if not beside.is_file() or not self.rows():
+        if not self.rows():
             _replace(beside, json.dumps(self._settings, indent=1).encode())
             return
         made_with = json.loads(beside.read_text())
@@ -73,7 +83,10 @@ def key_of(fields: Mapping[str, Any]) -> Key:
 
 
 def _line(row: Mapping[str, Any]) -> bytes:
-    return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+    try:
+        return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:  # half a surrogate pair, which a model may write and UTF-8 does not have
+        return json.dumps(row).encode() + b"\n"
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -8,7 +8,7 @@ independent: intervals draw trajectories. Above the error budget there is no
 score at all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -31,9 +31,9 @@ def strict_scores(judged: Judgements, plan: Resampling, error_budget: float = ER
     refuse_above(judged, error_budget)
     refuse_two_judges(judged.rows)
     domains = {name: [row for row in judged.rows if row.domain == name] for name in _domains(judged.rows)}
-    totals = {name: _sample(rows, total) for name, rows in domains.items()}
+    totals = {name: by_trajectory(rows, total) for name, rows in domains.items()}
     macro = estimate(_average, list(totals.values()), plan)
-    micro = mean(_sample(judged.rows, total), plan)
+    micro = mean(by_trajectory(judged.rows, total), plan)
     return {
         "domains": {name: _domain(rows, totals[name], plan) for name, rows in domains.items()},
         "overall": macro.value,
@@ -56,7 +56,7 @@ def compared(first: Judgements, second: Judgements, plan: Resampling) -> dict[st
         raise EvaluationError(
             f"{first.path} and {second.path} share no sample (task, id, turn_idx): nothing to compare"
         )
-    one, other = (_sample([rows[key] for key in shared], total) for rows in (ours, theirs))
+    one, other = (by_trajectory([rows[key] for key in shared], total) for rows in (ours, theirs))
     return {
         "difference": asdict(difference(one, other, plan)),
         "first": asdict(mean(one, plan)),
@@ -102,7 +102,9 @@ def refuse_two_judges(rows: Sequence[JudgedRow]) -> None:
 
 
 def _domain(rows: Sequence[JudgedRow], totals: Sample, plan: Resampling) -> dict[str, Any]:
-    estimates = {name: mean(_sample(rows, lambda row, name=name: dimension(row, name)), plan) for name in DIMENSIONS}
+    estimates = {
+        name: mean(by_trajectory(rows, lambda row, name=name: dimension(row, name)), plan) for name in DIMENSIONS
+    }
     estimates["total_score"] = mean(totals, plan)
     lost = _unusable(rows)
     return {
@@ -113,7 +115,8 @@ def _domain(rows: Sequence[JudgedRow], totals: Sample, plan: Resampling) -> dict
     }
 
 
-def _sample(rows: Sequence[JudgedRow], score: Any) -> Sample:
+def by_trajectory(rows: Sequence[JudgedRow], score: Callable[[JudgedRow], float]) -> Sample:
+    """Scores of rows, drawn by trajectory."""
     return Sample(
         np.array([score(row) for row in rows], dtype=np.float64),
         np.array(["/".join(row.sample[:2]) for row in rows], dtype=np.str_),

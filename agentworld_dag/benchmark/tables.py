@@ -2,6 +2,31 @@
 
 from typing import Any
 
+SHOWN_KINDS = 12
+
+
+def page(found: dict[str, Any]) -> str:
+    """Everything that `bench score` found, one table below the other."""
+    if "strict" in found:
+        return f"strict\n{page(found['strict'])}\nofficial\n{page(found['official'])}"
+    text = table(found)
+    if "clean" in found:
+        text += f"\nThe samples that training has not shown:\n{table(found['clean'])}"
+    if "breakdown" in found:
+        text += _breakdown(found["breakdown"])
+    return text
+
+
+def _breakdown(found: dict[str, Any]) -> str:
+    text = ""
+    for title, groups in (("turn", found["turn"]), ("action", found["action"])):
+        text += f"\n{title:24}{'total_score':>24}{'rows':>8}{'failed':>8}\n"
+        for name, score in list(groups.items())[:SHOWN_KINDS]:
+            text += f"{name:24}{cell(score['value'], score):>24}{score['n']:>8}{score['failed']:>8}\n"
+        if hidden := list(groups.values())[SHOWN_KINDS:]:
+            text += f"{len(hidden)} more, with {sum(each['n'] for each in hidden)} rows: see --json\n"
+    return text + (f"\n{found['not_in_data']} rows of samples that --data does not hold\n" * bool(found["not_in_data"]))
+
 
 def table(found: dict[str, Any]) -> str:
     """Domains in rows, dimensions in columns; the overall number below, with its interval where there is one."""

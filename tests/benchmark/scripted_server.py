@@ -82,7 +82,7 @@ def serving(answer: Answer) -> Iterator[Server]:
 
     listening = Quiet(("127.0.0.1", 0), Handler)
     server = Server(f"http://127.0.0.1:{listening.server_port}/v1")
-    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield server
     finally:

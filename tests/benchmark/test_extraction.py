@@ -36,6 +36,11 @@ def test_nothing_is_taken_out_of_the_middle(text: str) -> None:
     assert observation(f"{MARKER}\n{text}") == text
 
 
-@pytest.mark.parametrize("written", ["<think>never ends", "<think>all</think>", "<think>all</think>\n \n", "", MARKER])
+@pytest.mark.parametrize("written", [MARKER, f"<think>a</think>\n{MARKER}\n", TAGGED.replace("red\n~$", "")])
+def test_a_mark_with_nothing_behind_it_says_that_nothing_was_answered(written: str) -> None:
+    assert predicted_observation(written) == ""
+
+
+@pytest.mark.parametrize("written", ["<think>never ends", "<think>all</think>", "<think>all</think>\n \n", "", " \n"])
 def test_without_an_observation_there_is_none(written: str) -> None:
     assert predicted_observation(written) is None

@@ -24,6 +24,8 @@ def test_rows_are_there_as_soon_as_they_are_added(tmp_path: Path) -> None:
 
 def test_a_line_cut_short_by_a_kill_is_dropped_and_the_rest_stays(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
+    with ResultsFile(path, {}):
+        pass
     path.write_bytes(json.dumps(ONE).encode() + b"\n" + json.dumps(TWO).encode()[:20])
     with ResultsFile(path, {}) as results:
         results.add(TWO)
@@ -65,3 +67,26 @@ def test_two_runs_cannot_write_at_once(tmp_path: Path) -> None:
         ResultsFile(tmp_path / "r.jsonl", {}),
     ):
         pass
+
+
+def test_rows_of_another_program_are_refused_and_left_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    path.write_text('{"gen": "of the official script"}')
+    with pytest.raises(EvaluationError, match="was not made by a run"), ResultsFile(path, {}):
+        pass
+    assert path.read_text() == '{"gen": "of the official script"}'
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(EvaluationError, match=r"cannot write to .*; name another folder"):
+        ResultsFile(tmp_path / "out" / "r.jsonl", {}).__enter__()
+
+
+def test_half_a_surrogate_pair_comes_back_and_the_file_stays_unicode(tmp_path: Path) -> None:
+    row = ONE | {"gen": "a\ud800\u2028b"}
+    with ResultsFile(tmp_path / "r.jsonl", {}) as results:
+        results.add(row)
+    results.path.read_bytes().decode()
+    with ResultsFile(tmp_path / "r.jsonl", {}) as results:
+        assert list(results.rows().values()) == [row]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -132,18 +133,49 @@ def test_killed_midway_and_run_again_it_scores_as_if_undisturbed(
         return Said(honest(request, before).content, delay_s=0.2)
 
     with serving(slow) as server:
-        command = [sys.executable, "-m", "agentworld_dag.cli", *arguments(data, server.url, "--at-once", "1")]
-        running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
-        deadline = time.monotonic() + 60
-        while len(server.asked) < 5:
-            assert time.monotonic() < deadline, "no call within 60 s"
-            time.sleep(0.02)
-        running.send_signal(signal.SIGKILL)
-        running.wait()
+        kill_when(arguments(data, server.url, "--at-once", "1"), lambda: len(server.asked) >= 5)
         asked_before = len(server.asked)
         assert main(arguments(data, server.url, "--json")) == 0
     assert json.loads(capsys.readouterr().out)["overall"] == 100.0
     assert len(server.asked) - asked_before <= 12 - asked_before + 1
+
+
+def test_killed_while_judging_and_run_again_it_scores_as_if_undisturbed(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = {f"wrong {n}": 1 + n % 5 for n in range(12)}
+
+    def guess(request: dict[str, Any], _: int) -> Said:
+        return Said(f"wrong {int(request['messages'][0]['content']) * 3 + len(request['messages']) // 2 - 1}")
+
+    def slow_judge(request: dict[str, Any], _: int) -> Said:
+        return Said(scores(said[json.loads(request["messages"][1]["content"])["prediction"]]), delay_s=0.2)
+
+    write(data, "terminal", *(row(id=i, turn_idx=turn, system_str=str(i)) for i in range(4) for turn in (1, 2, 3)))
+    with serving(guess) as model, serving(slow_judge) as judge:
+        line = arguments(data, model.url, "--judge-url", judge.url, "--judge", "j", "--at-once", "1", "--json")
+        assert main([str(tmp_path / "calm") if each == str(tmp_path / "out") else each for each in line]) == 0
+        calm = json.loads(capsys.readouterr().out)
+        asked_calmly, predicted = len(judge.asked), len(model.asked)
+        kill_when(line, lambda: len(judge.asked) >= asked_calmly + 5)
+        asked_before_kill = len(judge.asked) - asked_calmly
+        assert main(line) == 0
+    assert json.loads(capsys.readouterr().out) == calm
+    assert 0.0 < calm["overall"] < 100.0
+    assert len(model.asked) == 2 * predicted
+    assert len(judge.asked) - asked_calmly - asked_before_kill <= 12 - asked_before_kill + 1
+
+
+def kill_when(arguments: list[str], met: Callable[[], bool]) -> None:
+    """Runs `agentworld` in a process of its own and kills it as soon as `met`."""
+    command = [sys.executable, "-m", "agentworld_dag.cli", *arguments]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
+    deadline = time.monotonic() + 60
+    while not met():
+        assert time.monotonic() < deadline, "not within 60 s"
+        time.sleep(0.02)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
 
 
 def test_half_a_judge_is_refused_before_any_call(data: Path, caplog: pytest.LogCaptureFixture) -> None:
