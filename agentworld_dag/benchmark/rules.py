@@ -10,7 +10,8 @@ exit code is one wrong line.
 - format: lines that stand in their place, counted from the first on and from the last back.
 - factuality: whole lines, in any order.
 - consistency: the closing line (a prompt: where the environment now stands, and whether the action failed).
-- realism: words that occur in the truth among those predicted; invented ones cost.
+- realism: the worse of two shares, words of the truth among those predicted and the reverse: inventing costs, and so
+  does leaving out.
 - quality: words predicted and words of the truth, in any order.
 """
 
@@ -30,7 +31,7 @@ def judge_by_rules(prediction: str, truth: str) -> Rubric:
         "format": _grade(_in_place(lines, true_lines)),
         "factuality": _grade(overlap_f1(lines, true_lines)),
         "consistency": 5 if lines[-1] == true_lines[-1] else 1,
-        "realism": _grade(_precision(words, true_words)),
+        "realism": _grade(min(_precision(words, true_words), _precision(true_words, words))),
         "quality": 5 if prediction == truth else min(4, _grade(overlap_f1(words, true_words))),
     }
 

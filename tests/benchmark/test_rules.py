@@ -62,5 +62,12 @@ def test_each_dimension_has_its_own_meaning() -> None:
         "quality": 4,
     }
     shortened = judge_by_rules("a\n~$", "a\nb\nc\nd\n~$")
-    assert (shortened["realism"], shortened["factuality"]) == (5, 3)
+    assert (shortened["realism"], shortened["factuality"]) == (2, 3)
+
+
+def test_saying_less_earns_no_more_than_saying_something_wrong() -> None:
+    assert points("~$", "5 notes\n~$") <= points("6 notes\n~$", "5 notes\n~$")
+
+
+def test_the_closing_line_alone_decides_consistency() -> None:
     assert judge_by_rules("a\n~$", "a\n~[1]$")["consistency"] == 1
