@@ -64,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--one-by-one", type=int, default=30, help="samples of the sequential protocol")
-    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=6)
     parser.add_argument("--at-once", type=int, default=128, help="ours, as --at-once of `agentworld bench run`")
     parser.add_argument("--vllm", type=Path, default=VLLM, help="virtual environment that has vLLM")
     options = parser.parse_args()
@@ -83,9 +83,8 @@ def measured(url: str, samples: Sequence[BenchSample], options: argparse.Namespa
     best = max(sweep, key=lambda at_once: sweep[at_once])
     told(f"bare, by calls at once: { {at_once: round(rate, 1) for at_once, rate in sweep.items()} }")
     turns = []
-    for _ in range(options.turns):
-        one = bare_rate(url, samples[: options.one_by_one], 1)
-        turns.append(Rates(one, bare_rate(url, samples, best), our_rate(url, samples, options.at_once)))
+    for number in range(options.turns):
+        turns.append(one_turn(url, samples, options, best, ours_first=number % 2 == 1))
         told(str(turns[-1]))
     return {
         "samples": len(samples),
@@ -96,6 +95,16 @@ def measured(url: str, samples: Sequence[BenchSample], options: argparse.Namespa
         "ours_to_sequential": quartiles([turn.ours / turn.sequential for turn in turns]),
         "bare_to_sequential": quartiles([turn.bare / turn.sequential for turn in turns]),
     }
+
+
+def one_turn(
+    url: str, samples: Sequence[BenchSample], options: argparse.Namespace, best: int, ours_first: bool
+) -> Rates:
+    one = bare_rate(url, samples[: options.one_by_one], 1)
+    if ours_first:
+        ours = our_rate(url, samples, options.at_once)
+        return Rates(one, bare_rate(url, samples, best), ours)
+    return Rates(one, bare_rate(url, samples, best), our_rate(url, samples, options.at_once))
 
 
 def quartiles(ratios: Sequence[float]) -> dict[str, Any]:

@@ -94,6 +94,7 @@ class AdaptiveLimit:
         self._wall = self._size
         self._size = max(self._size * max(kept, 0.5), 1.0)
         self._step = 1.0
+        self._best_rate = 0.0  # of an endpoint that has changed since
         self._cuts += 1
         self._round = Round(self._clock())
 

@@ -73,4 +73,4 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--temperature", type=float, default=0.0, help="of the world model; the judge answers at 0")
     parser.add_argument("--max-tokens", type=int, default=8192, help="per answer")
     parser.add_argument("--timeout-s", type=float, default=600.0, help="per call")
-    parser.add_argument("--at-once", type=int, default=64, help="most calls open at once; found by use below that")
+    parser.add_argument("--at-once", type=int, default=128, help="most calls open at once; found by use below that")

@@ -1,19 +1,34 @@
 import asyncio
 import statistics
-import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 from agentworld_dag.benchmark.endpoint import ChatClient, Reply
 from agentworld_dag.benchmark.limit import FIRST, REACH, SHORTEST, AdaptiveLimit
-from tests.benchmark.scripted_server import Answer, Said, Server, serving
+from tests.benchmark.scripted_server import Said, Server, serving
 from tests.benchmark.test_endpoint import MESSAGES, endpoint
 
 
-def serve_a_round(limit: AdaptiveLimit) -> None:
-    for _ in range(max(limit.size, SHORTEST)):
-        limit.served()
+class Scene:
+    """A limit with a clock of its own, in front of an endpoint that takes a second for an answer."""
+
+    def __init__(self, most: int) -> None:
+        self.now_s = 0.0
+        self.limit = AdaptiveLimit(most, clock=lambda: self.now_s)
+
+    def serve_a_round(self, calls_per_s: float | None = None) -> None:
+        calls = max(self.limit.size, SHORTEST)
+        self.now_s += calls / (calls_per_s or self.limit.size)
+        for _ in range(calls):
+            self.limit.served()
+
+    def serve(self, calls: int, complaint_every: int) -> None:
+        for call in range(calls):
+            self.now_s += 1 / self.limit.size
+            if call % complaint_every == complaint_every - 1:
+                self.limit.overloaded(0)
+            else:
+                self.limit.served()
 
 
 def drown(limit: AdaptiveLimit, ticket: int) -> None:
@@ -23,33 +38,24 @@ def drown(limit: AdaptiveLimit, ticket: int) -> None:
 
 
 def test_rounds_without_trouble_double_it_up_to_the_most() -> None:
-    limit, sizes = AdaptiveLimit(100), []
+    scene, sizes = Scene(100), []
     for _ in range(5):
-        serve_a_round(limit)
-        sizes.append(limit.size)
+        scene.serve_a_round()
+        sizes.append(scene.limit.size)
     assert sizes == [2 * FIRST, 4 * FIRST, 100, 100, 100]
 
 
 def test_a_complaint_now_and_then_costs_nothing() -> None:
-    limit = AdaptiveLimit(256)
-    for call in range(4000):
-        if call % 37 == 36:
-            limit.overloaded(0)
-        else:
-            limit.served()
-    assert limit.size == 256
+    scene = Scene(256)
+    scene.serve(4000, complaint_every=37)
+    assert scene.limit.size == 256
 
 
 def test_a_share_too_large_for_chance_and_too_small_for_overload_holds_it() -> None:
-    limit = AdaptiveLimit(256)
-    serve_a_round(limit)
-    for _ in range(20):
-        for call in range(2 * FIRST):
-            if call % 16 == 15:
-                limit.overloaded(0)
-            else:
-                limit.served()
-    assert limit.size == 2 * FIRST
+    scene = Scene(256)
+    scene.serve_a_round()
+    scene.serve(640, complaint_every=16)
+    assert scene.limit.size == 2 * FIRST
 
 
 def test_overload_cuts_it_by_the_share_refused_and_by_a_half_at_most() -> None:
@@ -64,24 +70,24 @@ def test_overload_cuts_it_by_the_share_refused_and_by_a_half_at_most() -> None:
 
 
 def test_after_a_cut_it_goes_half_the_way_back_then_past_it_ever_faster() -> None:
-    limit, sizes = AdaptiveLimit(1000), []
+    scene, sizes = Scene(1000), []
     for _ in range(2):
-        serve_a_round(limit)
-    drown(limit, 0)
+        scene.serve_a_round()
+    drown(scene.limit, 0)
     for _ in range(10):
-        serve_a_round(limit)
-        sizes.append(limit.size)
+        scene.serve_a_round()
+        sizes.append(scene.limit.size)
     assert sizes == [48, 56, 60, 62, 63, 64, 66, 70, 78, 94]
 
 
 def test_it_finds_its_way_back_from_one_call_at_a_time() -> None:
-    limit = AdaptiveLimit(64)
+    scene = Scene(64)
     for ticket in range(10):
-        drown(limit, ticket)
-    assert limit.size == 1
+        drown(scene.limit, ticket)
+    assert scene.limit.size == 1
     for _ in range(10):
-        serve_a_round(limit)
-    assert limit.size == 64
+        scene.serve_a_round()
+    assert scene.limit.size == 64
 
 
 def test_complaints_about_calls_from_before_a_cut_do_not_cut_again() -> None:
@@ -92,18 +98,22 @@ def test_complaints_about_calls_from_before_a_cut_do_not_cut_again() -> None:
 
 
 def test_it_does_not_grow_where_answers_slow_down_as_much_as_it_grows() -> None:
-    now = [0.0]
-    limit = AdaptiveLimit(10_000, clock=lambda: now[0])
+    scene = Scene(10_000)
+    for _ in range(20):
+        scene.serve_a_round(calls_per_s=100.0)
+    assert scene.limit.size == REACH * FIRST
+    for _ in range(20):
+        scene.serve_a_round(calls_per_s=10.0 * scene.limit.size)
+    assert scene.limit.size == 10_000
 
-    def serve_rounds(calls_per_s: Callable[[], float]) -> None:
-        for _ in range(20):
-            now[0] += limit.size / calls_per_s()
-            serve_a_round(limit)
 
-    serve_rounds(lambda: 100.0)
-    assert limit.size == REACH * FIRST
-    serve_rounds(lambda: 10.0 * limit.size)
-    assert limit.size == 10_000
+def test_the_best_rate_from_before_a_cut_does_not_hold_it_afterwards() -> None:
+    scene = Scene(1000)
+    scene.serve_a_round(calls_per_s=1e6)
+    drown(scene.limit, 0)
+    for _ in range(20):
+        scene.serve_a_round()
+    assert scene.limit.size == 1000
 
 
 def test_no_call_is_opened_while_an_overloaded_endpoint_asks_for_a_pause() -> None:
@@ -176,20 +186,3 @@ def test_a_server_that_takes_eight_at_once_is_given_about_eight_and_refuses_litt
         sizes = sizes_while(server, calls=500, most_open=64)
     assert 4 <= statistics.mean(sizes[250:]) <= 12
     assert len(refused) <= 100
-
-
-def test_a_server_that_answers_one_after_the_other_is_not_given_all() -> None:
-    with serving(one_after_the_other(0.004)) as server:
-        sizes_while(server, calls=800, most_open=400)
-    assert server.most_open <= 2 * REACH * FIRST
-
-
-def one_after_the_other(seconds: float) -> Answer:
-    lane = threading.Lock()
-
-    def answer(_: dict[str, Any], before: int) -> Said:
-        with lane:
-            time.sleep(seconds)
-        return Said()
-
-    return answer
