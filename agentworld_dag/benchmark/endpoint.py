@@ -123,7 +123,7 @@ class ChatClient:
         if isinstance(found, Reply):
             self.limit.served()
         elif found.passing:
-            self.limit.overloaded(ticket)
+            self.limit.overloaded(ticket, found.pause_s)
         return found
 
     async def _post(self, messages: list[dict[str, str]]) -> Reply | Refusal:

@@ -161,7 +161,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-tokens", type=int, default=8192, help="per answer, reasoning included (%(default)s)")
     parser.add_argument("--timeout-s", type=float, default=600.0, help="per call (%(default)s)")
     parser.add_argument(
-        "--at-once", type=int, default=64, help="most calls open at once; found by use below that (%(default)s)"
+        "--at-once", type=int, default=128, help="most calls open at once; found by use below that (%(default)s)"
     )
     for name, of in (("--", "the model"), ("--judge-", "the judge")):
         for way, does in (("in", "reads"), ("out", "writes")):

@@ -33,12 +33,14 @@ class Server:
     url: str
     asked: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    open: int = 0
+    """Requests without an answer yet."""
     most_open: int = 0
 
 
 @contextmanager
 def serving(answer: Answer) -> Iterator[Server]:
-    lock, open_now = threading.Lock(), [0]
+    lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -46,8 +48,8 @@ def serving(answer: Answer) -> Iterator[Server]:
         def do_POST(self) -> None:
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with lock:
-                open_now[0] += 1
-                server.most_open = max(server.most_open, open_now[0])
+                server.open += 1
+                server.most_open = max(server.most_open, server.open)
                 before = len(server.asked)
                 server.asked.append(request)
                 server.keys.append(self.headers.get("Authorization", ""))
@@ -59,7 +61,7 @@ def serving(answer: Answer) -> Iterator[Server]:
                 pass
             finally:
                 with lock:
-                    open_now[0] -= 1
+                    server.open -= 1
 
         def _send(self, said: Said) -> None:
             body = said.body if said.body is not None else completion(said.content)
