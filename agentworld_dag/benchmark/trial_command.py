@@ -27,7 +27,7 @@ def add_trial_commands(commands: Any) -> None:
     tried.add_argument("--preset", default="tiny", help="its benchmark.judge_trial holds the limits: a name or a path")
     tried.add_argument("--max-tokens", type=int, default=8192, help="per answer")
     tried.add_argument("--timeout-s", type=float, default=600.0, help="per call")
-    tried.add_argument("--at-once", type=int, default=64, help="most calls open at once; found by use below that")
+    tried.add_argument("--at-once", type=int, default=128, help="most calls open at once; found by use below that")
     tried.set_defaults(command=trial)
     two = commands.add_parser("agree", help="quadratic kappa of two judges on the samples both judged")
     two.add_argument("first", type=Path, help="judged rows of one judge")
