@@ -1,11 +1,11 @@
-"""GRPO that computes only on answers which can teach something.
+"""GRPO that passes over answers which can teach something.
 
 Where every answer of a group earned the same, each has an advantage of 0, and
 without a KL term its forward and backward pass adds nothing to the gradient.
-TRL computes it all the same; in the world model's RL most groups agree. The
-gradient stays TRL's; the logged entropy and clip ratios are of the rows that
-are left. With a KL term, or a loss whose scale is not known here, TRL's own
-loss is taken.
+TRL passes over all rows alike; in the world model's RL most groups agree. The
+gradient stays TRL's; the logged entropy and clip ratios are of the rows passed
+over. With a KL term, or a loss whose scale is not known here, TRL's own pass
+is taken.
 """
 
 from typing import Any
