@@ -1,7 +1,7 @@
 """How many calls to an endpoint may be open at once, found while it is being used.
 
 A round is as many finished calls as the limit is wide. Rounds without trouble
-widen it: doubling at first; after a cut, half of the way back to where it was
+widen it: fourfold at first; after a cut, half of the way back to where it was
 cut, then past that by 1, 2, 4. Complaints (429, 5xx, a time-out, a dropped
 connection) are told apart by their share: a few are chance and cost nothing,
 some hold the limit, more than a tenth of a round cut it by the share refused,
@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-FIRST = 16
+FIRST = 32
 SHORTEST = 10
 """Calls in a round of a narrow limit: it does not try to widen after each of them."""
 CHANCE = 0.05
@@ -25,7 +25,7 @@ OVERLOAD = 0.1
 GAIN = 1.1
 """How many times the best rate of calls makes a new best."""
 REACH = 4.0
-"""Two doublings without a gain: one alone may fall on a bad moment."""
+"""Far enough that one bad moment does not hide a gain."""
 
 
 @dataclass
@@ -47,7 +47,7 @@ class AdaptiveLimit:
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._size = float(min(FIRST, most))
-        self._step = self._size
+        self._step = 3 * self._size
         self._wall = 0.0
         self._best_rate = self._best_size = 0.0
         self._clock = clock
