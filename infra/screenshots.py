@@ -52,6 +52,7 @@ HIDE_TREE = "xpath=//input[contains(@placeholder, 'Jump to')]/following::button[
 SHOTS = [
     Shot("dagster-graph", "dagster", "/asset-groups", "world_model", height=1700, clicks=HIDE_TREE),
     Shot("dagster-asset", "dagster", "/assets/world_model_rl", "reward_curve"),
+    Shot("dagster-leaderboard", "dagster", "/assets/leaderboard", "standing"),
     Shot("dagster-report", "dagster", "/assets/round_report", "report.html"),
     Shot("mlflow-runs", "mlflow", "/#/experiments/1/runs", "world_model_rl"),
     Shot("mlflow-model", "mlflow", "/#/models/world-model", "candidate"),
