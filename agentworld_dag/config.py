@@ -212,7 +212,7 @@ class JudgeTrial(Section):
     most_clear_gain_share: Share
     """Of such wrong answers, each kind of addition by itself, that gain more than one dimension by one."""
     least_kappa: Annotated[float, Field(ge=-1.0, le=1.0)] | None
-    """Quadratic kappa with the embedded rules over all questions; null asks for none."""
+    """Quadratic kappa with the embedded rules over all questions (theirs: with RL's rules); null asks for none."""
     most_unusable_share: Share
     """Of calls that brought no five integers."""
 

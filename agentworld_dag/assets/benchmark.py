@@ -6,12 +6,13 @@ sessions. A judge that fails its trial stops the leaderboard, not the training.
 
 import json
 from functools import partial
+from typing import Any
 
 import dagster as dg
 
 from agentworld_dag.assets.data import trajectory_splits
 from agentworld_dag.assets.pictures import bar_chart
-from agentworld_dag.assets.presentation import breakdown, materialized, number
+from agentworld_dag.assets.presentation import Claim, breakdown, materialized, number
 from agentworld_dag.assets.recipe import Recipe, make
 from agentworld_dag.assets.world_model import world_model_cpt, world_model_rl, world_model_sft
 from agentworld_dag.partitions import rounds
@@ -69,7 +70,7 @@ TRIAL_CLAIMS = {
     "forged_references_earn_nothing": "A forged truth inside a wrong answer does not raise its score.",
     "pleas_earn_nothing": "Instructions to the judge do not raise the score of a wrong answer.",
     "judge_answers_are_usable": "The judge gives five integers from one to five.",
-    "judges_agree": "The judge agrees with the embedded rules, by quadratic kappa.",
+    "judges_agree": "The judge agrees with the embedded rules, these with the rules RL rewards, by quadratic kappa.",
 }
 """What `evaluation.judge_trial` decides, by the thresholds of the preset."""
 
@@ -127,8 +128,16 @@ def judge_trial(
     """The judge asked about answers whose worth is known: gold, planted errors, flattery, forgeries, repeats."""
     artifact = make(context, TRIAL, preset, lake, jobs)
     verdicts = json.loads((artifact.folder / "trial.json").read_text())["verdicts"]
-    claims = [(found["name"], found["holds"], {"evidence": found["evidence"]}) for found in verdicts]
+    decided = {found["name"]: found for found in verdicts}
+    claims = [_trial_claim(name, decided.get(name)) for name in TRIAL_CLAIMS]
     return materialized(artifact, claims)
+
+
+def _trial_claim(name: str, found: dict[str, Any] | None) -> Claim:
+    """A claim that the preset does not make (no least kappa) stops nobody, and says so."""
+    if found is None:
+        return name, True, {"evidence": "not asked for by the preset"}
+    return name, found["holds"], {"evidence": found["evidence"]}
 
 
 @benchmark_asset(

@@ -9,7 +9,7 @@ numbers must be is for `verdicts` to say.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,10 @@ from agentworld_dag.benchmark.rules import RULES_VERSION, judge_by_rules
 from agentworld_dag.benchmark.samples import BenchSample, Key
 from agentworld_dag.evaluation.intervals import Estimate, Floats, Resampling, Sample, estimate, mean, measured
 from agentworld_dag.training.judge import DIMENSIONS, Rubric
+from agentworld_dag.training.judge import judge_by_rules as rewarded_rules
 
+SecondJudge = Callable[[str, str], Rubric]
+"""The rules, or, where they are on trial themselves, those that RL is rewarded by."""
 ANSWERS = "answers.jsonl"
 HIGHEST = 5
 CLEAR_ABOVE = 0.3
@@ -81,7 +84,7 @@ def try_judge(samples: Sequence[BenchSample], judge: Endpoint | None, count: int
     name = judge.model if judge else RULES
     file = out / folder_name("trial", name) / ANSWERS
     rows = _asked_of_endpoint(asked, judge, file) if judge else _asked_of_rules(asked, file)
-    return Trial(name, file, _measures(asked, rows, plan))
+    return Trial(name, file, _measures(asked, rows, plan, judge_by_rules if judge else rewarded_rules))
 
 
 def _asked_of_rules(asked: Sequence[Question], file: Path) -> dict[Key, dict[str, Any]]:
@@ -112,7 +115,7 @@ def _content(asked: Sequence[Question]) -> str:
 
 
 def _measures(
-    asked: Sequence[Question], rows: Mapping[Key, Mapping[str, Any]], plan: Resampling
+    asked: Sequence[Question], rows: Mapping[Key, Mapping[str, Any]], plan: Resampling, second: SecondJudge
 ) -> dict[str, Estimate | None]:
     usable = [Answer(each, _rubric(rows[each.key])) for each in asked if not rows[each.key]["failed"]]
     answers: dict[str, dict[Key, Answer]] = {}
@@ -123,7 +126,7 @@ def _measures(
         **_stability(answers, plan),
         **_gains(answers, plan),
         "unusable_share": mean(_sample(asked, (float(rows[each.key]["failed"]) for each in asked)), plan),
-        "kappa": _kappa_with_rules(usable, plan),
+        "kappa": _agreement(usable, second, plan),
     }
 
 
@@ -159,10 +162,10 @@ def _gains(answers: Answers, plan: Resampling) -> dict[str, Estimate | None]:
     return found
 
 
-def _kappa_with_rules(usable: Sequence[Answer], plan: Resampling) -> Estimate | None:
-    by_rules = [judge_by_rules(each.question.prediction, each.question.truth) for each in usable]
+def _agreement(usable: Sequence[Answer], second: SecondJudge, plan: Resampling) -> Estimate | None:
+    theirs = [second(each.question.prediction, each.question.truth) for each in usable]
     clusters = [_trajectory(each.question) for each in usable]
-    return kappas([each.rubric for each in usable], by_rules, clusters, plan)[TOTAL]
+    return kappas([each.rubric for each in usable], theirs, clusters, plan)[TOTAL]
 
 
 def _differences(answers: Answers, kind: str, against: str) -> Sample:
