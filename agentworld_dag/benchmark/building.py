@@ -39,6 +39,12 @@ def write_benchmark(turns: Iterable[tuple[Trajectory, int]], folder: Path) -> di
     return {domain: len(texts) for domain, texts in lines.items()}
 
 
+def drawn_turns(trajectories: Sequence[Trajectory], count: int, seed: int) -> list[tuple[Trajectory, int]]:
+    """Up to `count` turns, evenly over all of the trajectories: those that `teacher_forced.sample_places` draws."""
+    turns = [(trajectory, index) for trajectory in trajectories for index in range(len(trajectory.turns))]
+    return random.Random(seed).sample(turns, min(count, len(turns)))
+
+
 def chosen_turns(count: int, draw: random.Random) -> list[int]:
     """Indices in order."""
     between = range(1, count - 1)

@@ -11,11 +11,12 @@ sessions. `audit.jsonl` says which samples training may have shown.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentworld_dag.benchmark.building import training_text, write_benchmark
+from agentworld_dag.benchmark.building import drawn_turns, training_text, write_benchmark
 from agentworld_dag.benchmark.check_commands import CHECKS as CHECKS_FILE
 from agentworld_dag.benchmark.check_commands import TRAJECTORIES, write_suite
 from agentworld_dag.benchmark.check_generation import CheckSuite, build_checks
@@ -24,7 +25,6 @@ from agentworld_dag.benchmark.contamination import audit_rows, exposures
 from agentworld_dag.benchmark.disjoint import seen_in_training
 from agentworld_dag.benchmark.samples import Key, read_benchmark
 from agentworld_dag.errors import StoreError
-from agentworld_dag.simulator.teacher_forced import Place, sample_places
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.trajectories.parquet import read_trajectories
 from agentworld_dag.trajectories.schema import Trajectory
@@ -38,20 +38,15 @@ class Suite:
     """The rule checks and the turns they are about."""
 
     checks: tuple[Check, ...]
-    places: tuple[Place, ...]
-    """Each turn once, in the order its first check names it."""
-
-    @property
-    def keys(self) -> list[Key]:
-        return [(place.trajectory.domain, place.trajectory.id, place.turn_index + 1) for place in self.places]
+    turns: Mapping[Key, tuple[Trajectory, int]]
+    """Trajectory and turn index from 0; each once, in the order its first check names it."""
 
 
 def work(stage: Stage) -> dict[str, Any]:
     seed, splits = stage.preset.collection.seed, stage.inputs["trajectory_splits"]
     held_out = read_trajectories(splits / "held_out.parquet")
     training = [trajectory for name in TRAINING for trajectory in read_trajectories(splits / f"{name}.parquet")]
-    places = sample_places(held_out, stage.preset.evaluation.fidelity_turns, seed)
-    samples = write_benchmark(((place.trajectory, place.turn_index) for place in places), stage.out / DATA)
+    samples = write_benchmark(drawn_turns(held_out, stage.preset.evaluation.fidelity_turns, seed), stage.out / DATA)
     suite = build_checks(held_out, seed, stage.preset.benchmark.checks_per_axis)
     shared = seen_in_training(suite.checks, suite.trajectories, training)
     write_suite(suite, stage.out / CHECKS)
@@ -69,8 +64,7 @@ def read_suite(benchmark: Path) -> Suite:
     if problems:
         raise StoreError(f"{problems[0]}; delete {benchmark} and run the stage that makes it again")
     known = {trajectory.id: trajectory for trajectory in read_trajectories(benchmark / CHECKS / TRAJECTORIES)}
-    asked = dict.fromkeys((check.id, check.turn) for check in checks)
-    return Suite(checks, tuple(Place(known[id], turn - 1) for id, turn in asked))
+    return Suite(checks, {check.key: (known[check.id], check.turn - 1) for check in checks})
 
 
 def _audit(out: Path, training: list[Trajectory]) -> dict[str, float]:

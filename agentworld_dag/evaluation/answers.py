@@ -60,7 +60,7 @@ def work(stage: Stage) -> dict[str, Any]:
         exact[name] = sum(row["exact"] for row in new) / len(new)
         stage.log(f"{setting.mode} {setting.decoding}: {exact[name]:.3f} exact")
         rows += new
-        checked += _checked(setting, suite, ask(suite.places)) if setting.decoding == GREEDY else []
+        checked += _checked(setting, suite, ask(_places(suite))) if setting.decoding == GREEDY else []
     pl.DataFrame(rows, infer_schema_length=None).write_parquet(stage.out / "answers.parquet")
     pl.DataFrame(checked, infer_schema_length=None).write_parquet(stage.out / "checks.parquet")
     return {"turns": len(places), "checks": len(suite.checks), "exact_match": exact}
@@ -100,7 +100,7 @@ def _answers(
 def _copied(places: Sequence[Place], suite: Suite) -> tuple[list[Row], list[Row]]:
     setting = Setting("copy", "history", GREEDY, 0.0)
     shown = [place.last_observation(FIRST_OBSERVATION) for place in places]
-    met = [place.last_observation(FIRST_OBSERVATION) for place in suite.places]
+    met = [place.last_observation(FIRST_OBSERVATION) for place in _places(suite)]
     return _rows(setting, places, shown), _checked(setting, suite, met)
 
 
@@ -130,8 +130,12 @@ def _row(setting: Setting, place: Place, answer: str | None) -> Row:
     }
 
 
+def _places(suite: Suite) -> list[Place]:
+    return [Place(trajectory, index) for trajectory, index in suite.turns.values()]
+
+
 def _checked(setting: Setting, suite: Suite, answers: Sequence[str | None]) -> list[Row]:
-    return check_rows(setting.checkpoint, setting.mode, suite.checks, dict(zip(suite.keys, answers, strict=True)))
+    return check_rows(setting.checkpoint, setting.mode, suite.checks, dict(zip(suite.turns, answers, strict=True)))
 
 
 def command_name(action: str) -> str:

@@ -1,14 +1,17 @@
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from agentworld_dag import cli
-from agentworld_dag.benchmark.building import build_benchmark, chosen_turns, training_text
+from agentworld_dag.benchmark.building import build_benchmark, chosen_turns, drawn_turns, training_text
 from agentworld_dag.benchmark.contamination import exposures
 from agentworld_dag.benchmark.samples import read_benchmark
 from agentworld_dag.errors import EvaluationError
+from agentworld_dag.simulator.teacher_forced import sample_places
 from agentworld_dag.trajectories.parquet import write_trajectories
 from agentworld_dag.trajectories.schema import Turn
 
@@ -94,3 +97,18 @@ def test_an_unusable_audit_is_one_clear_error(
 def test_the_official_protocol_knows_no_audit(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert cli.main(["bench", "score", "x.jsonl", "--protocol", "official", "--audit", str(tmp_path)]) == 1
     assert "--audit goes with --protocol strict" in caplog.text
+
+
+def test_turns_are_drawn_as_the_simulators_gate_draws_them(episode) -> None:
+    trajectories = [episode(id=f"e{i}", turns=LONG[: 3 + i]) for i in range(5)]
+    drawn = [(trajectory.id, index) for trajectory, index in drawn_turns(trajectories, 9, seed=3)]
+    assert drawn == [(place.trajectory.id, place.turn_index) for place in sample_places(trajectories, 9, 3)]
+    assert len(drawn_turns(trajectories, 10**6, seed=3)) == sum(len(t.turns) for t in trajectories)
+
+
+def test_reading_a_benchmark_loads_no_ml_library() -> None:
+    modules = ("benchmark.heldout", "evaluation.judged_answers", "evaluation.leaderboard", "evaluation.judge_trial")
+    imports = "; ".join(f"import agentworld_dag.{module}" for module in modules)
+    code = f"{imports}; import sys; print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
