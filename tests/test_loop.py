@@ -85,7 +85,9 @@ def test_models_and_measurements_are_in_mlflow_and_the_models_are_registered(pla
     experiment = client.get_experiment_by_name("agentworld/round-0001")
     assert experiment is not None
     runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id], max_results=100)}
-    assert len(runs) == 16
+    assert len(runs) == 18
+    files = {artifact.path for artifact in client.list_artifacts(runs["leaderboard"].info.run_id)}
+    assert {"leaderboard.md", "leaderboard.png"} <= files
     assert {"world_model_sft", "agent_base", "real_env_evaluation"} <= set(runs)
     assert "raw_trajectories" not in runs
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
