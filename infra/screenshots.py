@@ -50,7 +50,7 @@ HIDE_TREE = "xpath=//input[contains(@placeholder, 'Jump to')]/following::button[
 """The graph was fitted to the room beside the tree, so that without the tree no control lies on it."""
 
 SHOTS = [
-    Shot("dagster-graph", "dagster", "/asset-groups", "world_model", height=1700, clicks=HIDE_TREE),
+    Shot("dagster-graph", "dagster", "/asset-groups", "world_model", height=2500, clicks=HIDE_TREE),
     Shot("dagster-asset", "dagster", "/assets/world_model_rl", "reward_curve"),
     Shot("dagster-leaderboard", "dagster", "/assets/leaderboard", "standing"),
     Shot("dagster-report", "dagster", "/assets/round_report", "report.html"),
