@@ -242,8 +242,15 @@ class Benchmark(Section):
     judge: ChatEndpoint | None
     """Null means the embedded rules."""
     endpoints: tuple[ChatEndpoint, ...]
-    """Models of others that are asked the same."""
+    """Models of others that are asked the same, no two of one name: answers are kept by it."""
     judge_trial: JudgeTrial
+
+    @model_validator(mode="after")
+    def _own_names(self) -> Self:
+        names = [endpoint.model for endpoint in self.endpoints]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two endpoints answer as {', '.join(twice)}; serve each model under a name of its own")
+        return self
 
 
 class Preset(Section):

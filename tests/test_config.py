@@ -5,6 +5,7 @@ import yaml
 
 from agentworld_dag.config import Preset, load_preset
 from agentworld_dag.errors import AgentWorldError, ConfigError
+from tests.preset_file import write_preset
 
 PRESETS = Path(__file__).parent.parent / "infra" / "presets"
 
@@ -106,3 +107,10 @@ def test_a_preset_survives_its_own_dump():
 
 def test_config_errors_are_agentworld_errors():
     assert issubclass(ConfigError, AgentWorldError)
+
+
+def test_two_endpoints_of_one_name_are_refused(tmp_path):
+    endpoint = {"url": "http://one/v1", "model": "m", "temperature": 0, "max_tokens": 8, "timeout_s": 1, "at_once": 1}
+    twins = [endpoint, endpoint | {"url": "http://two/v1"}]
+    with pytest.raises(ConfigError, match="two endpoints answer as m"):
+        load_preset(write_preset(tmp_path / "preset.yaml", benchmark={"endpoints": twins}))
