@@ -1,9 +1,10 @@
 """Scores that others published, to be shown beside ours and never in one column with them.
 
 AgentWorldBench macro averages (paper, Table 5, judge GPT-5.2, 2,170 rows of
-seven domains) and rule-suite accuracies (Table 10). Copied as printed: the
-first row's own cells average to 58.76, and its official script would print the
-micro average. Samples, domains and judge differ from ours.
+seven domains) and rule-suite accuracies (Table 10), as a digest of the paper
+gives them, names shortened there. The first row's own cells average to 58.76,
+and the official script would print the micro average. Samples, domains and
+judge differ from ours.
 """
 
 from dataclasses import dataclass
