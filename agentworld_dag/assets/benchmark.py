@@ -126,8 +126,10 @@ def judge_trial(
     context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
 ) -> dg.MaterializeResult:
     """The judge asked about answers whose worth is known: gold, planted errors, flattery, forgeries, repeats."""
+    from agentworld_dag.evaluation import benchmark_tables
+
     artifact = make(context, TRIAL, preset, lake, jobs)
-    verdicts = json.loads((artifact.folder / "trial.json").read_text())["verdicts"]
+    verdicts = json.loads((artifact.folder / benchmark_tables.TRIAL).read_text())["verdicts"]
     decided = {found["name"]: found for found in verdicts}
     claims = [_trial_claim(name, decided.get(name)) for name in TRIAL_CLAIMS]
     return materialized(artifact, claims)
@@ -199,7 +201,7 @@ def endpoint_answers(
             "failures_are_within_budget",
             asset="judged_answers",
             blocking=True,
-            description="Answers without a usable judgement stay within the preset's error budget.",
+            description="Answers without a judgement keep the error budget over all, lost calls also model by model.",
         )
     ],
 )
@@ -211,9 +213,10 @@ def judged_answers(
     A folder per model and mode holds a `judged.jsonl` that `agentworld bench score` and the official script read.
     """
     artifact = make(context, JUDGED, preset, lake, jobs)
-    judged, failed = number(artifact, "judged"), number(artifact, "failed")
-    evidence = {"judged": judged, "failed": failed}
-    holds = failed <= preset.load().benchmark.error_budget * judged and judged > 0
+    judged, failed, lost = (number(artifact, name) for name in ("judged", "failed", "most_lost_share"))
+    budget = preset.load().benchmark.error_budget
+    evidence = {"judged": judged, "failed": failed, "most_lost_share": lost}
+    holds = failed <= budget * judged and lost <= budget and judged > 0
     return materialized(artifact, [("failures_are_within_budget", holds, evidence)])
 
 

@@ -124,4 +124,9 @@ def judged_file(out: Path, judge: str) -> Path:
 
 
 def folder_name(what: str, judge: str) -> str:
-    return f"{what}-{re.sub(r'[^A-Za-z0-9._-]+', '-', judge)}"
+    return f"{what}-{slug(judge)}"
+
+
+def slug(model: str) -> str:
+    """A model's name as a folder's."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", model)

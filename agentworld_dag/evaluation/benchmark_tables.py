@@ -5,6 +5,8 @@ from typing import Any
 
 from agentworld_dag.evaluation.tables import NAMES, NOT_MEASURED, Table, estimate_cell
 
+TRIAL = "trial.json"
+"""The file of a judge's trial."""
 Section = Mapping[str, Any]
 
 

@@ -8,17 +8,19 @@ of all endpoints is AGENTWORLD_MODEL_API_KEY.
 """
 
 import os
-import re
+from dataclasses import replace
 from typing import Any
 
 from agentworld_dag.benchmark.endpoint import Endpoint
 from agentworld_dag.benchmark.heldout import CHECKS, DATA
 from agentworld_dag.benchmark.inference import predict_samples
+from agentworld_dag.benchmark.judging import slug
+from agentworld_dag.benchmark.rubric import SCHEMA
 from agentworld_dag.benchmark.samples import BenchSample, read_benchmark
 from agentworld_dag.config import ChatEndpoint
 from agentworld_dag.stage import Stage, run_stage
 
-KEY = "AGENTWORLD_MODEL_API_KEY"
+KEY, JUDGE_KEY = "AGENTWORLD_MODEL_API_KEY", "AGENTWORLD_JUDGE_API_KEY"
 
 
 def work(stage: Stage) -> dict[str, Any]:
@@ -27,11 +29,6 @@ def work(stage: Stage) -> dict[str, Any]:
     checks = read_benchmark(folder / CHECKS).samples
     found = {asked.model: _ask(stage, asked, samples, checks) for asked in settings.endpoints}
     return {"endpoints": len(found), "models": found}
-
-
-def slug(model: str) -> str:
-    """A model's name as a folder's."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", model)
 
 
 def opened(asked: ChatEndpoint, key: str) -> Endpoint:
@@ -45,6 +42,11 @@ def opened(asked: ChatEndpoint, key: str) -> Endpoint:
         most_open=asked.at_once,
         api_key=os.environ.get(key, ""),
     )
+
+
+def opened_judge(asked: ChatEndpoint | None) -> Endpoint | None:
+    """The judge of a preset; None stands for the embedded rules."""
+    return asked and replace(opened(asked, JUDGE_KEY), json_schema=SCHEMA)
 
 
 def _ask(

@@ -7,29 +7,25 @@ The judge and the limits are the preset's; `trial.json` holds measures and
 verdicts, the judge's answers lie beside it.
 """
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from agentworld_dag.artifacts import write_json
 from agentworld_dag.benchmark.heldout import DATA
-from agentworld_dag.benchmark.rubric import SCHEMA
 from agentworld_dag.benchmark.samples import read_benchmark
 from agentworld_dag.benchmark.trial import try_judge
 from agentworld_dag.benchmark.verdicts import verdicts
-from agentworld_dag.evaluation.endpoint_answers import opened
+from agentworld_dag.evaluation.benchmark_tables import TRIAL
+from agentworld_dag.evaluation.endpoint_answers import opened_judge
 from agentworld_dag.evaluation.intervals import Resampling, as_json
-from agentworld_dag.evaluation.judged_answers import KEY
 from agentworld_dag.stage import Stage, run_stage
-
-TRIAL = "trial.json"
 
 
 def work(stage: Stage) -> dict[str, Any]:
     settings = stage.preset.benchmark
-    judge = settings.judge and replace(opened(settings.judge, KEY), json_schema=SCHEMA)
     samples = read_benchmark(stage.inputs["heldout_benchmark"] / DATA).samples
     plan = Resampling(stage.preset.evaluation.bootstrap_samples, stage.preset.collection.seed)
-    trial = try_judge(samples, judge, settings.judge_trial.samples, stage.out, plan)
+    trial = try_judge(samples, opened_judge(settings.judge), settings.judge_trial.samples, stage.out, plan)
     measures = {name: as_json(found) for name, found in trial.measures.items()}
     found = verdicts(trial, settings.judge_trial)
     write_json(stage.out / TRIAL, {"judge": trial.judge, "measures": measures, "verdicts": [*map(asdict, found)]})

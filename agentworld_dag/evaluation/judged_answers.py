@@ -11,7 +11,7 @@ answers only.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,19 @@ import polars as pl
 from agentworld_dag.benchmark.heldout import DATA
 from agentworld_dag.benchmark.inference import PREDICTIONS
 from agentworld_dag.benchmark.judged import read_judged, sound
-from agentworld_dag.benchmark.judging import judge_with_model, judge_with_rules
+from agentworld_dag.benchmark.judging import RULES, judge_with_model, judge_with_rules, slug
 from agentworld_dag.benchmark.lines import read_lines
 from agentworld_dag.benchmark.results import key_of
-from agentworld_dag.benchmark.rubric import SCHEMA
 from agentworld_dag.benchmark.samples import BenchSample, Key, placed, read_benchmark
 from agentworld_dag.benchmark.strict import total, usable
 from agentworld_dag.config import ChatEndpoint
-from agentworld_dag.evaluation.endpoint_answers import opened, slug
+from agentworld_dag.errors import StoreError
+from agentworld_dag.evaluation.endpoint_answers import opened_judge
 from agentworld_dag.evaluation.measurements import CHECKPOINTS, GREEDY
 from agentworld_dag.stage import Stage, run_stage
 
-KEY = "AGENTWORLD_JUDGE_API_KEY"
+ENDPOINT = "endpoint"
+ANSWERED = ("checkpoint", "mode", "decoding", "trajectory_id", "turn_index", "answer")
 Row = Mapping[str, Any]
 
 
@@ -55,25 +56,36 @@ def work(stage: Stage) -> dict[str, Any]:
     rows = [row for entry in entries(stage, samples) for row in _judged(stage, entry, samples, settings.judge)]
     frame = pl.DataFrame(rows)
     frame.write_parquet(stage.out / "judged.parquet")
-    means = frame.group_by("model", "mode", maintain_order=True).agg(pl.col("score").mean())
+    means = frame.group_by("model", "mode", maintain_order=True).agg(pl.col("score").mean(), pl.col("lost").mean())
     return {
         "samples": len(samples),
         "judged": len(frame),
         "failed": int(frame["failed"].sum()),
+        "most_lost_share": means["lost"].max(),
         "judge": frame["judge"][0],
-        "score": {f"{model}_{mode}": score for model, mode, score in means.iter_rows()},
+        "score": {f"{model}_{mode}": score for model, mode, score, _ in means.iter_rows()},
     }
 
 
 def entries(stage: Stage, samples: Sequence[BenchSample]) -> Iterator[Entry]:
     """Every model that answered, with what it answered on each sample."""
     for checkpoint in CHECKPOINTS:
-        rows = pl.read_parquet(stage.inputs[f"{checkpoint}_answers"] / "answers.parquet").filter(decoding=GREEDY)
+        rows = _answers(stage.inputs[f"{checkpoint}_answers"] / "answers.parquet").filter(decoding=GREEDY)
         for (model, mode), answered in rows.group_by("checkpoint", "mode", maintain_order=True):
             yield Entry(str(model), str(mode), _predictions(answered, samples))
     for asked in stage.preset.benchmark.endpoints:
         lines, _ = read_lines(stage.inputs["endpoint_answers"] / slug(asked.model) / DATA / PREDICTIONS, "predictions")
-        yield Entry(asked.model, "endpoint", {key_of(line.fields): line.fields for line in lines})
+        yield Entry(asked.model, ENDPOINT, {key_of(line.fields): line.fields for line in lines})
+
+
+def _answers(path: Path) -> pl.DataFrame:
+    """With the texts, which `measurements.read` leaves out. Raises StoreError."""
+    try:
+        return pl.read_parquet(path, columns=list(ANSWERED))
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise StoreError(
+            f"cannot use {path}: {error}; delete its folder and run the stage that makes it again"
+        ) from error
 
 
 def _predictions(rows: pl.DataFrame, samples: Iterable[BenchSample]) -> dict[Key, Row]:
@@ -95,20 +107,22 @@ def _judged(
         yield {
             "model": entry.model,
             "mode": entry.mode,
-            "judge": judge.model if judge else "rules",
+            "judge": judge.model if judge else RULES,
             "trajectory_id": row.fields["id"],
             "turn_index": row.fields["turn_idx"] - 1,
             "score": total(row),
             "failed": not usable(row),
+            "lost": not usable(row) and (entry.mode == ENDPOINT or row.fields.get("extracted_output") is not None),
         }
 
 
 def _judge(
     out: Path, predictions: Mapping[Key, Row], samples: Sequence[BenchSample], judge: ChatEndpoint | None
 ) -> Path:
-    if judge is None:
+    endpoint = opened_judge(judge)
+    if endpoint is None:
         return judge_with_rules(samples, predictions, out)
-    return judge_with_model(samples, predictions, replace(opened(judge, KEY), json_schema=SCHEMA), out)
+    return judge_with_model(samples, predictions, endpoint, out)
 
 
 if __name__ == "__main__":

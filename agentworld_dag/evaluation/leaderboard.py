@@ -19,13 +19,14 @@ from agentworld_dag.artifacts import write_json
 from agentworld_dag.benchmark.heldout import AUDIT, CHECKS, read_suite
 from agentworld_dag.benchmark.inference import PREDICTIONS
 from agentworld_dag.benchmark.judged import clean_samples
+from agentworld_dag.benchmark.judging import slug
 from agentworld_dag.benchmark.published import PUBLISHED, SOURCE
 from agentworld_dag.benchmark.verifying import read_answers
 from agentworld_dag.evaluation.benchmark_plots import leaderboard_figure
 from agentworld_dag.evaluation.benchmark_tables import leaderboard_table, published_table
 from agentworld_dag.evaluation.check_rows import check_rows
-from agentworld_dag.evaluation.endpoint_answers import slug
 from agentworld_dag.evaluation.intervals import Resampling
+from agentworld_dag.evaluation.judged_answers import ENDPOINT
 from agentworld_dag.evaluation.measurements import CHECKPOINTS, read
 from agentworld_dag.evaluation.plots import save_png
 from agentworld_dag.evaluation.report import write_text
@@ -58,7 +59,7 @@ def all_checks(stage: Stage) -> pl.DataFrame:
     suite = read_suite(stage.inputs["heldout_benchmark"])
     for asked in stage.preset.benchmark.endpoints:
         answers, _ = read_answers(stage.inputs["endpoint_answers"] / slug(asked.model) / CHECKS / PREDICTIONS)
-        rows = check_rows(asked.model, "endpoint", suite.checks, answers)
+        rows = check_rows(asked.model, ENDPOINT, suite.checks, answers)
         ours.append(pl.DataFrame(rows, schema=ours[0].schema))
     return pl.concat(ours, how="vertical").with_columns(seed=pl.lit(stage.seed))
 

@@ -29,7 +29,6 @@ from agentworld_dag.evaluation.page import page
 from agentworld_dag.evaluation.summary import summarise
 from agentworld_dag.stage import Stage, run_stage
 
-TRIAL = "trial.json"
 FILES = ("report.json", "report.md", "report.html")
 
 
@@ -58,7 +57,7 @@ def build(stage: Stage) -> dict[str, Any]:
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         **spent(results),
         **summarise(found, accounts, read_transfer(stage.inputs["transfer_report"]), plan),
-        "judge_trial": _read_json(stage.inputs["judge_trial"] / TRIAL),
+        "judge_trial": _read_json(stage.inputs["judge_trial"] / benchmark_tables.TRIAL),
         "sources": {name: str(path.absolute()) for name, path in files.items()},
         "settings": stage.preset.model_dump(mode="json"),
     }

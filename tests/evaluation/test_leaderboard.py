@@ -9,7 +9,7 @@ import pytest
 from agentworld_dag.benchmark.judged import read_judged, sound
 from agentworld_dag.benchmark.strict import strict_scores
 from agentworld_dag.config import Benchmark, ChatEndpoint
-from agentworld_dag.errors import EndpointError
+from agentworld_dag.errors import EndpointError, StoreError
 from agentworld_dag.evaluation import answers, endpoint_answers, judge_trial, judged_answers, leaderboard
 from agentworld_dag.evaluation.intervals import Resampling
 from agentworld_dag.evaluation.measurements import CHECKPOINTS
@@ -56,6 +56,27 @@ def test_everybody_asked_stands_on_the_board(stage, answered: dict[str, Path]) -
     assert all(row["checks"]["error"]["n"] == 4 for row in places.values())
     assert "GPT-5.4" in (ranking.out / "leaderboard.md").read_text()
     assert (ranking.out / "leaderboard.png").stat().st_size > 3000
+
+
+def test_lost_calls_of_one_endpoint_do_not_hide_behind_the_others(stage, answered: dict[str, Path]) -> None:
+    """Two of six calls are refused for good; unusable answers of our own checkpoints are answers, and not lost."""
+    with serving(lambda request, before: Said("no", status=422) if before < 2 else Said("~$")) as server:
+        settings = with_endpoint(server.url)
+        asking = stage("endpoint_answers", answered, benchmark=settings)
+        endpoint_answers.work(asking)
+    judging = stage("judged_answers", {**answered, "endpoint_answers": asking.out}, benchmark=settings)
+    judged = judged_answers.work(judging)
+    lost = pl.read_parquet(judging.out / "judged.parquet").filter("lost")
+    assert set(lost["mode"]) == {"endpoint"}
+    assert judged["most_lost_share"] == pytest.approx(2 / 6)
+
+
+def test_damaged_answers_are_named_with_the_remedy(stage, answered: dict[str, Path], tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "answers.parquet").write_bytes(b"PAR1 torn")
+    with pytest.raises(StoreError, match=r"cannot use .*damaged/answers.parquet.*run the stage that makes it again"):
+        judged_answers.work(stage("judged_answers", {**answered, "sft_answers": damaged}))
 
 
 def test_the_board_scores_what_bench_score_scores(stage, answered: dict[str, Path]) -> None:
