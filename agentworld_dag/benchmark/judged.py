@@ -86,14 +86,14 @@ def sound(judged: Judgements) -> Judgements:
 
 
 def clean_samples(path: Path) -> set[Sample]:
-    """Samples that an audit (`contamination`) found clean. Raises EvaluationError when the file is unusable."""
+    """Samples that an audit (`contamination`) found clean, if any. Raises EvaluationError on an unusable file."""
     lines, problems = read_lines(path, "what `bench audit` wrote")
     try:
         kept = {_sample(line.fields["task"], line.fields) for line in lines if line.fields["clean"]}
     except KeyError as error:
         raise EvaluationError(f"{path} is no audit: a line without {error}; make it with `bench audit`") from error
-    if problems or not kept:
-        raise EvaluationError(f"{path}: {problems[0] if problems else 'no clean sample'}; nothing to score beside")
+    if problems or not lines:
+        raise EvaluationError(f"{path}: {problems[0] if problems else 'no sample in it'}; make it with `bench audit`")
     return kept
 
 
@@ -101,7 +101,7 @@ def only(judged: Judgements, samples: set[Sample]) -> Judgements:
     """The judgements of some samples. Raises EvaluationError when there is none."""
     rows = tuple(row for row in judged.rows if row.sample in samples)
     if not rows:
-        raise EvaluationError(f"{judged.path} holds none of the samples asked for")
+        raise EvaluationError(f"{judged.path} holds none of the {len(samples)} samples asked for")
     return Judgements(judged.path, rows, judged.problems)
 
 

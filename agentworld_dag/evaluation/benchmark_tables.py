@@ -13,10 +13,12 @@ Section = Mapping[str, Any]
 def leaderboard_table(board: Section) -> Table:
     """Everybody measured here, best first."""
     axes = list(board["entries"][0]["checks"]) if board["entries"] else []
-    audited = ["clean samples"] if any("clean" in row for row in board["entries"]) else []
-    header = ["", "mode", "score", "less the one above", *audited, *axes, "failed"]
-    note = f"Score: strict, 0 to 100, judge: {board['judge']}. By axis: rule checks passed."
-    return Table("Leaderboard", header, [_entry(row, axes, bool(audited)) for row in board["entries"]], note)
+    header = ["", "mode", "score", "less the one above", "clean samples", *axes, "failed"]
+    note = (
+        f"Score: strict, 0 to 100, judge: {board['judge']}. Clean: samples of whose words training holds less than a "
+        "fifth in runs of 13. By axis: rule checks passed."
+    )
+    return Table("Leaderboard", header, [_entry(row, axes) for row in board["entries"]], note)
 
 
 def published_table(board: Section) -> Table:
@@ -43,9 +45,8 @@ def trial_table(trial: Section) -> Table:
     return Table("The judge on trial", ["claim", "holds", "evidence"], rows, f"Judge: {trial['judge']}.")
 
 
-def _entry(row: Section, axes: list[str], audited: bool) -> list[str]:
-    scores = [_score(row["score"]), _score(row.get("below"), signed=True)]
-    scores += [_score(row.get("clean"))] if audited else []
+def _entry(row: Section, axes: list[str]) -> list[str]:
+    scores = [_score(row["score"]), _score(row.get("below"), signed=True), _score(row["clean"])]
     checks = [estimate_cell(row["checks"][axis]) for axis in axes]
     return [_called(row["model"]), str(row["mode"]), *scores, *checks, str(row["failed"])]
 

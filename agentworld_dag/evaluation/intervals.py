@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from agentworld_dag.errors import EvaluationError
 
 TAIL = 0.025
+UNBOUNDED = (-np.inf, np.inf)
+SHARE = (0.0, 1.0)
 Floats = NDArray[np.float64]
 Statistic = Callable[..., Floats]
 
@@ -82,8 +84,9 @@ def as_json(found: Estimate | None) -> dict[str, float | int | None]:
 
 
 def mean(sample: Sample, plan: Resampling) -> Estimate:
-    found = estimate(lambda m: m, [sample], plan)
-    return _opened(found) if set(np.unique(sample.values)) in ({0.0}, {1.0}) else found
+    seen = np.unique(sample.values)
+    found = estimate(lambda m: m, [sample], plan, (seen[0], seen[-1]) if len(seen) else UNBOUNDED)
+    return _opened(found) if set(seen) in ({0.0}, {1.0}) else found
 
 
 def difference(first: Sample, second: Sample, plan: Resampling) -> Estimate:
@@ -101,8 +104,13 @@ def best(sides: Iterable[Sample]) -> Sample:
     return max(sides, key=lambda side: side.values.mean())
 
 
-def estimate(statistic: Statistic, samples: Sequence[Sample], plan: Resampling) -> Estimate:
-    """Any function of the samples' means. Raises EvaluationError on an empty sample or an undefined value."""
+def estimate(
+    statistic: Statistic, samples: Sequence[Sample], plan: Resampling, possible: tuple[float, float] = UNBOUNDED
+) -> Estimate:
+    """Any function of the samples' means, `possible` its least and largest value: added deviations may lead past them.
+
+    Raises EvaluationError on an empty sample or an undefined value.
+    """
     _refuse_empty(samples)
     totals = _totals(samples)
     value = float(statistic(*_means(totals.sum(axis=(0, 1)))))
@@ -112,7 +120,7 @@ def estimate(statistic: Statistic, samples: Sequence[Sample], plan: Resampling) 
     if len(totals) > 1:
         by_seed = statistic(*_means(_drawn(totals.sum(axis=1), plan, spare=1)))
         replicates = replicates + by_seed - value
-    low, high = np.nanquantile(replicates, [TAIL, 1 - TAIL])
+    low, high = np.clip(np.nanquantile(replicates, [TAIL, 1 - TAIL]), *possible)
     return Estimate(value, float(low), float(high), max(map(len, samples)), totals.shape[1])
 
 

@@ -6,8 +6,8 @@
 
 The preset names one judge for all: an LLM behind an endpoint, or, without one,
 the embedded rules. A folder per model and mode holds what `agentworld bench
-score` and `compare` read; `judged.parquet` gathers the strict totals. Greedy
-answers only.
+score` and `compare` read; `judged.parquet` gathers the strict totals and tells
+which samples training has not shown (`clean`). Greedy answers only.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,9 +17,9 @@ from typing import Any
 
 import polars as pl
 
-from agentworld_dag.benchmark.heldout import DATA
+from agentworld_dag.benchmark.heldout import AUDIT, DATA
 from agentworld_dag.benchmark.inference import PREDICTIONS
-from agentworld_dag.benchmark.judged import read_judged, sound
+from agentworld_dag.benchmark.judged import clean_samples, read_judged, sound
 from agentworld_dag.benchmark.judging import RULES, judge_with_model, judge_with_rules, slug
 from agentworld_dag.benchmark.lines import read_lines
 from agentworld_dag.benchmark.results import key_of
@@ -54,7 +54,8 @@ def work(stage: Stage) -> dict[str, Any]:
     settings = stage.preset.benchmark
     samples = read_benchmark(stage.inputs["heldout_benchmark"] / DATA).samples[: settings.judged_samples]
     rows = [row for entry in entries(stage, samples) for row in _judged(stage, entry, samples, settings.judge)]
-    frame = pl.DataFrame(rows)
+    clean = {(sample[1], int(sample[2]) - 1) for sample in clean_samples(stage.inputs["heldout_benchmark"] / AUDIT)}
+    frame = pl.DataFrame([row | {"clean": (row["trajectory_id"], row["turn_index"]) in clean} for row in rows])
     frame.write_parquet(stage.out / "judged.parquet")
     means = frame.group_by("model", "mode", maintain_order=True).agg(pl.col("score").mean(), pl.col("lost").mean())
     return {

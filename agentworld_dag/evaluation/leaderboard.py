@@ -10,15 +10,13 @@ a table of their own: other samples, another judge.
 """
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from agentworld_dag.artifacts import write_json
-from agentworld_dag.benchmark.heldout import AUDIT, CHECKS, read_suite
+from agentworld_dag.benchmark.heldout import CHECKS, read_suite
 from agentworld_dag.benchmark.inference import PREDICTIONS
-from agentworld_dag.benchmark.judged import clean_samples
 from agentworld_dag.benchmark.judging import slug
 from agentworld_dag.benchmark.published import PUBLISHED, SOURCE
 from agentworld_dag.benchmark.verifying import read_answers
@@ -42,7 +40,7 @@ def work(stage: Stage) -> dict[str, Any]:
     judged = read(stage.inputs["judged_answers"] / "judged.parquet", "judged").with_columns(seed=pl.lit(stage.seed))
     board = {
         "judge": judged["judge"][0],
-        "entries": ranked(judged, all_checks(stage), clean_turns(stage.inputs["heldout_benchmark"]), plan),
+        "entries": ranked(judged, all_checks(stage), plan),
         "published": [asdict(row) for row in PUBLISHED],
         "source": SOURCE,
     }
@@ -62,12 +60,6 @@ def all_checks(stage: Stage) -> pl.DataFrame:
         rows = check_rows(asked.model, ENDPOINT, suite.checks, answers)
         ours.append(pl.DataFrame(rows, schema=ours[0].schema))
     return pl.concat(ours, how="vertical").with_columns(seed=pl.lit(stage.seed))
-
-
-def clean_turns(benchmark: Path) -> pl.DataFrame:
-    """(trajectory_id, turn_index) of the samples that training has not shown."""
-    samples = sorted(clean_samples(benchmark / AUDIT))
-    return pl.DataFrame({"trajectory_id": [s[1] for s in samples], "turn_index": [int(s[2]) - 1 for s in samples]})
 
 
 if __name__ == "__main__":

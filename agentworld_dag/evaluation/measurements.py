@@ -34,7 +34,7 @@ COLUMNS = {
     "checks": dict.fromkeys(("checkpoint", "mode", "axis", "rule"), pl.String)
     | _TURN
     | {"horizon": pl.Int64, "correct": pl.Boolean},
-    "judged": dict.fromkeys(("model", "mode", "judge"), pl.String) | _TURN | {"score": pl.Float64},
+    "judged": dict.fromkeys(("model", "mode", "judge"), pl.String) | _TURN | {"score": pl.Float64, "clean": pl.Boolean},
     "drift": dict.fromkeys(("mode", "regime"), pl.String) | _TURN | {"exact": pl.Boolean, "state_exact": pl.Boolean},
     "write_then_read": {"mode": pl.String, "horizon": pl.Int64, "correct": pl.Boolean, "trajectory_id": pl.String},
     "calibration": {"mode": pl.String}

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from agentworld_dag.evaluation.intervals import (
+    SHARE,
     Estimate,
     Floats,
     Resampling,
@@ -39,7 +40,8 @@ def outcomes(rows: pl.DataFrame) -> pl.DataFrame:
 def standard_deviation(rows: pl.DataFrame, plan: Resampling) -> Estimate | None:
     """Over the replays of an episode: the root of the mean variance, which few replays do not bias."""
     variances = _variances(rows)
-    return estimate(np.sqrt, [scored(variances, "variance", "trajectory_id")], plan) if len(variances) else None
+    sides = [scored(variances, "variance", "trajectory_id")]
+    return estimate(np.sqrt, sides, plan, (0.0, np.inf)) if len(variances) else None
 
 
 def luck(rows: pl.DataFrame, plan: Resampling) -> Estimate | None:
@@ -49,7 +51,7 @@ def luck(rows: pl.DataFrame, plan: Resampling) -> Estimate | None:
         return None
     columns = [scored(found, name, "trajectory_id") for name in ("squared", "share")]
     samples = [scored(_variances(rows), "variance", "trajectory_id"), *columns]
-    return estimate(_share_within, samples, plan)
+    return estimate(_share_within, samples, plan, SHARE)
 
 
 def disagreement(rows: pl.DataFrame) -> pl.DataFrame:

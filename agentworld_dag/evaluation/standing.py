@@ -16,16 +16,13 @@ from agentworld_dag.evaluation.measurements import by_trajectory
 Section = dict[str, Any]
 
 
-def ranked(judged: pl.DataFrame, checks: pl.DataFrame, clean: pl.DataFrame | None, plan: Resampling) -> list[Section]:
-    """One row per model and mode, the best first; each after the first with its paired distance to the one above.
-
-    `clean`: (trajectory_id, turn_index) of the samples that training has not shown.
-    """
+def ranked(judged: pl.DataFrame, checks: pl.DataFrame, plan: Resampling) -> list[Section]:
+    """One row per model and mode, the best first; each after the first with its paired distance to the one above."""
     means = judged.group_by("model", "mode").agg(pl.col("score").mean())
     rows: list[Section] = []
     for model, mode, _ in means.sort("score", "model", "mode", descending=[True, False, False]).iter_rows():
         mine = judged.filter(model=model, mode=mode)
-        row = {"model": model, "mode": mode} | _scores(mine, clean, plan)
+        row = {"model": model, "mode": mode} | _scores(mine, plan)
         row["checks"] = by_axis(checks.filter(checkpoint=model, mode=mode), plan)
         if rows:
             above = judged.filter(model=rows[-1]["model"], mode=rows[-1]["mode"])
@@ -54,12 +51,12 @@ def by_horizon(checks: pl.DataFrame, plan: Resampling) -> Section:
     }
 
 
-def _scores(judged: pl.DataFrame, clean: pl.DataFrame | None, plan: Resampling) -> Section:
-    found = {"score": as_json(mean(by_trajectory(judged, "score"), plan)), "failed": int(judged["failed"].sum())}
-    if clean is None:
-        return found
-    unseen = judged.join(clean, on=["trajectory_id", "turn_index"], how="semi")
-    return found | {"clean": as_json(measured(mean, by_trajectory(unseen, "score"), plan=plan))}
+def _scores(judged: pl.DataFrame, plan: Resampling) -> Section:
+    return {
+        "score": as_json(mean(by_trajectory(judged, "score"), plan)),
+        "clean": as_json(measured(mean, by_trajectory(judged.filter("clean"), "score"), plan=plan)),
+        "failed": int(judged["failed"].sum()),
+    }
 
 
 def _share(checks: pl.DataFrame, plan: Resampling) -> Section:

@@ -74,7 +74,7 @@ def fidelity_section(found: Measurements, plan: Resampling) -> Section:
 def leaderboard_section(found: Measurements, plan: Resampling) -> Section:
     """Strict scores, best first; the judge is None where nothing was judged."""
     judges = found.judged["judge"].unique().to_list()
-    return {"judge": judges[0] if judges else None, "entries": ranked(found.judged, found.checks, None, plan)}
+    return {"judge": judges[0] if judges else None, "entries": ranked(found.judged, found.checks, plan)}
 
 
 def drift_section(found: Measurements, plan: Resampling) -> Section:

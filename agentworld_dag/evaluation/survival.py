@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from agentworld_dag.evaluation.intervals import (
+    SHARE,
     Floats,
     Resampling,
     Sample,
@@ -44,7 +45,7 @@ def survival(rows: pl.DataFrame, plan: Resampling) -> Curve:
     """
     first = first_divergence(rows)
     risks = [at_risk(first, turn) for turn in range(1, int(first["turn"].max() or 0) + 1)]  # pyright: ignore[reportArgumentType]
-    return [{"turn": h, **as_json(estimate(_survivors, risks[:h], plan))} for h in range(1, len(risks) + 1)]
+    return [{"turn": h, **as_json(estimate(_survivors, risks[:h], plan, SHARE))} for h in range(1, len(risks) + 1)]
 
 
 def first_divergence(rows: pl.DataFrame) -> pl.DataFrame:

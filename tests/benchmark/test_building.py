@@ -80,7 +80,7 @@ def keys(data: Path) -> list[tuple[str, str, int]]:
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [("", "no clean sample"), ("{", "Expecting"), ('{"task": "web"}', "is no audit: a line without 'clean'")],
+    [("", "no sample in it"), ("{", "Expecting"), ('{"task": "web"}', "is no audit: a line without 'clean'")],
 )
 def test_an_unusable_audit_is_one_clear_error(
     tmp_path: Path, content: str, told: str, caplog: pytest.LogCaptureFixture

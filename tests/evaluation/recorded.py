@@ -178,6 +178,7 @@ def judged(rng: np.random.Generator) -> pl.DataFrame:
             "trajectory_id": f"trajectory-{t}",
             "turn_index": 1,
             "score": float(100 * (rng.random() < chance)),
+            "clean": t % 2 == 0,
             "failed": False,
         }
         for model, mode, chance in (("copy", "history", 0.1), ("sft", "ledger", 0.8), ("rl", "ledger", 0.9))

@@ -47,6 +47,14 @@ def test_seeds_that_disagree_widen_the_interval():
     assert width[1] > 1.5 * width[0]
 
 
+def test_no_mean_is_said_to_lie_outside_of_what_was_seen():
+    shares = sample([1, 0, 0, 0, 0, 0, 0, 0], list("abcd") * 2, [0] * 4 + [1] * 4)
+    found = mean(shares, PLAN)
+    assert found.low == 0 < found.value < found.high < 1
+    unbounded = difference(shares, sample([0] * 8, list("abcd") * 2, [0] * 4 + [1] * 4), PLAN)
+    assert unbounded.low < 0
+
+
 def test_pairing_removes_what_two_sides_share():
     rng = np.random.default_rng(0)
     hard = rng.random(60)

@@ -84,6 +84,8 @@ def test_the_board_scores_what_bench_score_scores(stage, answered: dict[str, Pat
     judging = stage("judged_answers", inputs)
     judged_answers.work(judging)
     rows = pl.read_parquet(judging.out / "judged.parquet").filter(model="copy")
+    audited = [json.loads(line)["clean"] for line in (answered["heldout_benchmark"] / "audit.jsonl").open()]
+    assert rows["clean"].to_list() == audited
     file = sound(read_judged(judging.out / "copy-history" / "judged-rules" / "judged.jsonl"))
     assert strict_scores(file, Resampling(10, 0), 1.0)["overall"] == pytest.approx(rows["score"].mean())
 

@@ -22,7 +22,7 @@ def frames() -> Frames:
 
 
 def test_the_best_stands_first_and_each_other_with_its_distance_to_the_one_above(frames: Frames) -> None:
-    rows = ranked(*frames, None, PLAN)
+    rows = ranked(*frames, PLAN)
     scores = [row["score"]["value"] for row in rows]
     assert scores == sorted(scores, reverse=True)
     assert rows[-1]["model"] == "copy"
@@ -33,10 +33,16 @@ def test_the_best_stands_first_and_each_other_with_its_distance_to_the_one_above
 
 
 def test_clean_samples_are_scored_beside_all(frames: Frames) -> None:
-    clean = pl.DataFrame({"trajectory_id": ["trajectory-0", "trajectory-1"], "turn_index": [1, 1]})
-    rows = ranked(*frames, clean, PLAN)
-    assert {row["clean"]["n"] for row in rows} == {2}
+    rows = ranked(*frames, PLAN)
+    assert {row["clean"]["n"] for row in rows} == {20}
     assert {row["score"]["n"] for row in rows} == {40}
+
+
+def test_without_a_clean_sample_there_is_a_dash_beside_the_score(frames: Frames) -> None:
+    rows = ranked(frames[0].with_columns(clean=pl.lit(False)), frames[1], PLAN)
+    table = leaderboard_table({"judge": "rules", "entries": rows})
+    column = table.header.index("clean samples")
+    assert {row[column] for row in table.rows} == {"–"}  # noqa: RUF001
 
 
 def test_checks_are_counted_per_axis_and_consistency_per_distance(frames: Frames) -> None:
@@ -54,6 +60,6 @@ def test_an_axis_that_was_not_asked_is_a_dash_and_no_zero(frames: Frames) -> Non
 
 
 def test_the_board_names_its_judge_and_counts_failures(frames: Frames) -> None:
-    table = leaderboard_table({"judge": "rules", "entries": ranked(*frames, None, PLAN)})
+    table = leaderboard_table({"judge": "rules", "entries": ranked(*frames, PLAN)})
     assert "judge: rules" in table.note
     assert [row[-1] for row in table.rows] == ["0", "0", "0"]
