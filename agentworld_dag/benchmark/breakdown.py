@@ -13,7 +13,7 @@ from typing import Any
 from agentworld_dag.benchmark.action_type import action_type
 from agentworld_dag.benchmark.judged import JudgedRow, Judgements
 from agentworld_dag.benchmark.samples import BenchSample
-from agentworld_dag.benchmark.strict import by_trajectory, total, usable
+from agentworld_dag.benchmark.strict import FULL, by_trajectory, total, usable
 from agentworld_dag.errors import EvaluationError
 from agentworld_dag.evaluation.intervals import Resampling, mean
 
@@ -55,4 +55,4 @@ def _grouped(
 
 
 def _score(rows: Sequence[JudgedRow], plan: Resampling) -> dict[str, Any]:
-    return asdict(mean(by_trajectory(rows, total), plan)) | {"failed": sum(not usable(row) for row in rows)}
+    return asdict(mean(by_trajectory(rows, total), plan, FULL)) | {"failed": sum(not usable(row) for row in rows)}

@@ -8,14 +8,16 @@ import asyncio
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any
 
 from agentworld_dag.benchmark.endpoint import ChatClient, Endpoint, Refusal, Reply
+from agentworld_dag.benchmark.progress import progress_bar
 from agentworld_dag.benchmark.results import ResultsFile
 from agentworld_dag.benchmark.samples import Key
 from agentworld_dag.errors import EndpointError
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def make_calls(calls: Sequence[Call], endpoint: Endpoint, results: ResultsFile, 
 async def _make_calls(
     calls: Sequence[Call], endpoint: Endpoint, results: ResultsFile, to_row: ToRow, what: str
 ) -> None:
-    with tqdm(total=len(calls), desc=what, unit="call", smoothing=0.1, disable=not calls) as bar:
+    with progress_bar(what, len(calls), "call") as bar:
         async with ChatClient(endpoint) as client:
             run = Run(iter(calls), client, results, to_row, bar, [])
             for call in itertools.islice(run.waiting, 1):

@@ -14,10 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from tqdm import tqdm
-
 from agentworld_dag.benchmark.extraction import observation
 from agentworld_dag.benchmark.inference import PREDICTIONS, content_of
+from agentworld_dag.benchmark.progress import progress_bar
 from agentworld_dag.benchmark.results import ResultsFile
 from agentworld_dag.benchmark.samples import BenchSample, Key, placed
 from agentworld_dag.errors import EvaluationError
@@ -68,7 +67,7 @@ def _predict(samples: Sequence[BenchSample], model: LocalModel, results: Results
     from agentworld_dag.simulator.bundle import load_engine
 
     engine, encoder = load_engine(model.checkpoint, model.seed)
-    with tqdm(total=len(samples), desc="predictions", unit="answer") as bar:
+    with progress_bar("predictions", len(samples), "answer") as bar:
         for start in range(0, len(samples), BATCH):
             for row in _rows(engine, encoder, samples[start : start + BATCH], model):
                 results.add(row)

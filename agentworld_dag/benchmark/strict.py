@@ -17,10 +17,11 @@ import numpy as np
 from agentworld_dag.benchmark.judged import ERROR_BUDGET, JudgedRow, Judgements
 from agentworld_dag.benchmark.official import normalised
 from agentworld_dag.errors import EvaluationError
-from agentworld_dag.evaluation.intervals import Estimate, Floats, Resampling, Sample, difference, estimate, mean
+from agentworld_dag.evaluation.intervals import Estimate, Resampling, Sample, average, difference, mean
 from agentworld_dag.training.judge import DIMENSIONS
 
 LOWEST, HIGHEST = 1, 5
+FULL = 100.0
 
 
 def strict_scores(judged: Judgements, plan: Resampling, error_budget: float = ERROR_BUDGET) -> dict[str, Any]:
@@ -32,8 +33,8 @@ def strict_scores(judged: Judgements, plan: Resampling, error_budget: float = ER
     refuse_two_judges(judged.rows)
     domains = {name: [row for row in judged.rows if row.domain == name] for name in _domains(judged.rows)}
     totals = {name: by_trajectory(rows, total) for name, rows in domains.items()}
-    macro = estimate(_average, list(totals.values()), plan)
-    micro = mean(by_trajectory(judged.rows, total), plan)
+    macro = average(list(totals.values()), plan, FULL)
+    micro = mean(by_trajectory(judged.rows, total), plan, FULL)
     return {
         "domains": {name: _domain(rows, totals[name], plan) for name, rows in domains.items()},
         "overall": macro.value,
@@ -59,8 +60,8 @@ def compared(first: Judgements, second: Judgements, plan: Resampling) -> dict[st
     one, other = (by_trajectory([rows[key] for key in shared], total) for rows in (ours, theirs))
     return {
         "difference": asdict(difference(one, other, plan)),
-        "first": asdict(mean(one, plan)),
-        "second": asdict(mean(other, plan)),
+        "first": asdict(mean(one, plan, FULL)),
+        "second": asdict(mean(other, plan, FULL)),
         "shared": len(shared),
         "only_first": len(ours) - len(shared),
         "only_second": len(theirs) - len(shared),
@@ -103,9 +104,9 @@ def refuse_two_judges(rows: Sequence[JudgedRow]) -> None:
 
 def _domain(rows: Sequence[JudgedRow], totals: Sample, plan: Resampling) -> dict[str, Any]:
     estimates = {
-        name: mean(by_trajectory(rows, lambda row, name=name: dimension(row, name)), plan) for name in DIMENSIONS
+        name: mean(by_trajectory(rows, lambda row, name=name: dimension(row, name)), plan, FULL) for name in DIMENSIONS
     }
-    estimates["total_score"] = mean(totals, plan)
+    estimates["total_score"] = mean(totals, plan, FULL)
     lost = _unusable(rows)
     return {
         **{name: found.value for name, found in estimates.items()},
@@ -126,10 +127,6 @@ def by_trajectory(rows: Sequence[JudgedRow], score: Callable[[JudgedRow], float]
 
 def _ends(found: Estimate) -> Mapping[str, float]:
     return {"low": found.low, "high": found.high}
-
-
-def _average(*means: Floats) -> Floats:
-    return np.mean(np.stack(means), axis=0)
 
 
 def _domains(rows: Sequence[JudgedRow]) -> list[str]:

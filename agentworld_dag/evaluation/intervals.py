@@ -83,10 +83,20 @@ def as_json(found: Estimate | None) -> dict[str, float | int | None]:
     return asdict(found) if found else {"value": None, "low": None, "high": None, "n": 0, "clusters": 0}
 
 
-def mean(sample: Sample, plan: Resampling) -> Estimate:
-    seen = np.unique(sample.values)
-    found = estimate(lambda m: m, [sample], plan, (seen[0], seen[-1]) if len(seen) else UNBOUNDED)
-    return _opened(found) if set(seen) in ({0.0}, {1.0}) else found
+def mean(sample: Sample, plan: Resampling, full: float = 1.0) -> Estimate:
+    """Of scores from 0 to `full`. Raises EvaluationError on an empty sample."""
+    return average([sample], plan, full)
+
+
+def average(samples: Sequence[Sample], plan: Resampling, full: float = 1.0) -> Estimate:
+    """Mean of the samples' means, whatever their sizes, of scores from 0 to `full`.
+
+    Raises EvaluationError on an empty sample.
+    """
+    _refuse_empty(samples)
+    seen = np.unique(np.concatenate([sample.values for sample in samples]))
+    found = estimate(lambda *means: np.mean(means, axis=0), samples, plan, (seen[0], seen[-1]))
+    return _opened(found, full) if set(seen) in ({0.0}, {full}) else found
 
 
 def difference(first: Sample, second: Sample, plan: Resampling) -> Estimate:
@@ -167,8 +177,8 @@ def _means(totals: Floats) -> list[Floats]:
     return [divided(totals[..., k, 0], totals[..., k, 1]) for k in range(totals.shape[-2])]
 
 
-def _opened(found: Estimate) -> Estimate:
+def _opened(found: Estimate, full: float) -> Estimate:
     """All right or all wrong leaves a bootstrap no spread: the far end is the exact binomial bound on clusters."""
-    reach = 1 - TAIL ** (1 / found.clusters)
-    low, high = (0.0, reach) if found.value == 0 else (1 - reach, 1.0)
+    reach = full * (1 - TAIL ** (1 / found.clusters))
+    low, high = (0.0, reach) if found.value == 0 else (full - reach, full)
     return Estimate(found.value, low, high, found.n, found.clusters)

@@ -4,11 +4,13 @@ Pure functions over the frames `judged` and `checks` of `measurements`, of one
 seed or of several.
 """
 
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from agentworld_dag.benchmark.checks import AXES
+from agentworld_dag.benchmark.strict import FULL
 from agentworld_dag.benchmark.verifying import HORIZONS
 from agentworld_dag.evaluation.intervals import Resampling, as_json, difference, mean, measured
 from agentworld_dag.evaluation.measurements import by_trajectory
@@ -53,8 +55,8 @@ def by_horizon(checks: pl.DataFrame, plan: Resampling) -> Section:
 
 def _scores(judged: pl.DataFrame, plan: Resampling) -> Section:
     return {
-        "score": as_json(mean(by_trajectory(judged, "score"), plan)),
-        "clean": as_json(measured(mean, by_trajectory(judged.filter("clean"), "score"), plan=plan)),
+        "score": as_json(mean(by_trajectory(judged, "score"), plan, FULL)),
+        "clean": as_json(measured(partial(mean, full=FULL), by_trajectory(judged.filter("clean"), "score"), plan=plan)),
         "failed": int(judged["failed"].sum()),
     }
 

@@ -89,3 +89,11 @@ def test_scores_of_different_judges_are_never_brought_together() -> None:
     with pytest.raises(EvaluationError, match="different judges"):
         compared(judged(rules), judged(model), PLAN)
     assert compared(judged(rules), judged(rules), PLAN)["shared"] == 1
+
+
+@pytest.mark.parametrize(("fields", "value"), [({"failed": 1.0}, 0.0), (FIVES, 100.0)])
+def test_a_score_without_spread_is_as_wide_as_its_few_trajectories_leave_it(fields: dict, value: float) -> None:
+    found = strict_scores(judged(("web", 1, fields), ("web", 2, fields)), PLAN, 1.0)
+    for name in ("macro", "micro"):
+        assert found[name]["value"] == value
+        assert found[name]["high"] - found[name]["low"] == pytest.approx(84.2, abs=0.1)
