@@ -11,9 +11,9 @@ from agentworld_dag.benchmark.command import judge_of, plan_of, tell
 from agentworld_dag.errors import JudgeError
 
 if TYPE_CHECKING:
+    from agentworld_dag.benchmark.settings import JudgeTrial
     from agentworld_dag.benchmark.trial import Trial
     from agentworld_dag.benchmark.verdicts import Verdict
-    from agentworld_dag.config import JudgeTrial
     from agentworld_dag.evaluation.intervals import Estimate
 
 

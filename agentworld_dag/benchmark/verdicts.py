@@ -7,8 +7,8 @@ asks for does not hold: what was not measured never passes.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from agentworld_dag.benchmark.settings import JudgeTrial
 from agentworld_dag.benchmark.trial import Trial
-from agentworld_dag.config import JudgeTrial
 from agentworld_dag.evaluation.intervals import Estimate
 
 

@@ -17,7 +17,7 @@ from agentworld_dag.benchmark.inference import predict_samples
 from agentworld_dag.benchmark.judging import slug
 from agentworld_dag.benchmark.rubric import SCHEMA
 from agentworld_dag.benchmark.samples import BenchSample, read_benchmark
-from agentworld_dag.config import ChatEndpoint
+from agentworld_dag.benchmark.settings import ChatEndpoint
 from agentworld_dag.stage import Stage, run_stage
 
 KEY, JUDGE_KEY = "AGENTWORLD_MODEL_API_KEY", "AGENTWORLD_JUDGE_API_KEY"

@@ -24,8 +24,8 @@ from agentworld_dag.benchmark.judging import RULES, judge_with_model, judge_with
 from agentworld_dag.benchmark.lines import read_lines
 from agentworld_dag.benchmark.results import key_of
 from agentworld_dag.benchmark.samples import BenchSample, Key, placed, read_benchmark
+from agentworld_dag.benchmark.settings import ChatEndpoint
 from agentworld_dag.benchmark.strict import total, usable
-from agentworld_dag.config import ChatEndpoint
 from agentworld_dag.errors import StoreError
 from agentworld_dag.evaluation.endpoint_answers import opened_judge
 from agentworld_dag.evaluation.measurements import CHECKPOINTS, GREEDY

@@ -6,7 +6,8 @@ from typing import Any
 import yaml
 
 from agentworld_dag.benchmark.samples import BenchSample, read_benchmark
-from agentworld_dag.config import JudgeTrial, load_preset
+from agentworld_dag.benchmark.settings import JudgeTrial
+from agentworld_dag.config import load_preset
 from agentworld_dag.home import preset_path
 from tests.benchmark.test_samples import row, write
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from agentworld_dag.benchmark.judged import read_judged, sound
+from agentworld_dag.benchmark.settings import Benchmark, ChatEndpoint
 from agentworld_dag.benchmark.strict import strict_scores
-from agentworld_dag.config import Benchmark, ChatEndpoint
 from agentworld_dag.errors import EndpointError, StoreError
 from agentworld_dag.evaluation import answers, endpoint_answers, judge_trial, judged_answers, leaderboard
 from agentworld_dag.evaluation.intervals import Resampling
