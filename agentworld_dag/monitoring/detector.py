@@ -12,7 +12,8 @@ Its expectation after n quiet probes is at most n, so by Doob's inequality
     P(the sum reaches c within n quiet probes) <= n / c,
 
 whatever the distribution of the scores and the sizes of the probes, however
-often one looks, and with probes missing or late. Several stakes are mixed, for
+often one looks, and with probes missing or late; c is also a lower bound of the
+mean time to a false alarm, in probes. Several stakes are mixed, for
 nobody knows the size of a drop beforehand. Left out: when the drop began, and
 a rise in fidelity, which asks for nothing.
 """
@@ -27,7 +28,7 @@ from agentworld_dag.errors import EvaluationError
 STAKES = (0.05, 0.1, 0.2, 0.35, 0.5)
 """Shares of the largest stake that cannot lose everything."""
 QUIET_PROBES = 100
-"""The number of quiet probes for which a share of false alarms is promised."""
+"""The first so many probes, all of them quiet, for which a share of false alarms is promised."""
 
 
 @dataclass(frozen=True)
