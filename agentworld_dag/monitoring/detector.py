@@ -12,10 +12,10 @@ Its expectation after n quiet probes is at most n, so by Doob's inequality
     P(the sum reaches c within n quiet probes) <= n / c,
 
 whatever the distribution of the scores and the sizes of the probes, however
-often one looks, and with probes missing or late; c is also a lower bound of the
-mean time to a false alarm, in probes. Several stakes are mixed, for
-nobody knows the size of a drop beforehand. Left out: when the drop began, and
-a rise in fidelity, which asks for nothing.
+often one looks, and with probes missing or late; c is also a lower bound of
+the mean time to a false alarm, in probes. Several stakes are mixed, for nobody
+knows the size of a drop beforehand. Left out: when the drop began, and a rise
+in fidelity, which asks for nothing.
 """
 
 from collections.abc import Sequence
