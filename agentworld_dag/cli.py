@@ -19,7 +19,7 @@ from agentworld_dag.artifacts import naming_full_disk
 from agentworld_dag.benchmark.parser import add_commands
 from agentworld_dag.errors import AgentWorldError
 from agentworld_dag.home import home
-from agentworld_dag.partitions import FIRST_ROUND
+from agentworld_dag.rounds import FIRST_ROUND
 from agentworld_dag.stage import process_started_at
 
 WALL_TIME = "%.0f s: %.0f s with a stage at work, %.0f s (%.0f %%) orchestration and process start-up"

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from agentworld_dag.benchmark.settings import Benchmark
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.monitoring.settings import Watch
+from agentworld_dag.rounds import FIRST_ROUND, LaterRounds, is_later, merged
 from agentworld_dag.settings import MAX_SEED, Count, Rate, Section, Seed, Share, Temperature
 
 SHOWN_CHARS = 60
@@ -193,6 +194,7 @@ class Preset(Section):
     evaluation: Evaluation
     benchmark: Benchmark
     watch: Watch
+    later_rounds: LaterRounds
 
 
 def _check_passes(settings: GroupRl, groups_per_step: int) -> None:
@@ -208,15 +210,19 @@ def check_seed(seed: int) -> int:
     return seed
 
 
-def load_preset(path: Path) -> Preset:
-    """Read and check a preset. Raises ConfigError naming the file, the field and the bound."""
+def load_preset(path: Path, round_name: str = FIRST_ROUND) -> Preset:
+    """Read and check a preset as `round_name` has it. Raises ConfigError naming the file, the field and the bound."""
+    later = is_later(round_name)
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
         raise ConfigError(
             f"no preset at {path}; presets in {path.parent}: {known}. Set PRESET to one of them or to a path"
         )
     try:
-        return Preset.model_validate(yaml.safe_load(path.read_text()))
+        written = yaml.safe_load(path.read_text())
+        preset = Preset.model_validate(written)
+        changed = Preset.model_validate(merged(written, preset.later_rounds.changes))
+        return changed if later else preset
     except ValidationError as error:
         raise ConfigError(f"preset {path} is not usable: {_faults(error)}") from error
     except yaml.YAMLError as error:

@@ -2,6 +2,4 @@
 
 import dagster as dg
 
-FIRST_ROUND = "round-0001"
-
 rounds = dg.DynamicPartitionsDefinition(name="rounds")

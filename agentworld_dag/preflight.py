@@ -17,7 +17,7 @@ def check(preset_name: str, seeds: Iterable[int], home: Home, round_name: str) -
     """Raises ConfigError, SandboxError, StoreError or RegistryError."""
     from agentworld_dag.environments.sandbox import pick_backend
 
-    preset = load_preset(preset_path(preset_name))
+    preset = load_preset(preset_path(preset_name), round_name)
     for seed in seeds:
         check_seed(seed)
     pick_backend()

@@ -30,6 +30,7 @@ from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, PipesContext, open_dags
 from agentworld_dag.artifacts import RESULT, UNRECORDED, is_complete, naming_full_disk, write_json
 from agentworld_dag.config import Preset, check_seed, load_preset
 from agentworld_dag.errors import AgentWorldError, StoreError
+from agentworld_dag.rounds import FIRST_ROUND
 from agentworld_dag.tracking import URI, RunIdentity, Tracker, flatten
 
 ERROR_FILE = "AGENTWORLD_ERROR_FILE"
@@ -49,6 +50,7 @@ class Stage:
     """Folders of the upstream artifacts by asset name."""
     options: dict[str, str]
     logger: logging.Logger
+    round_name: str = FIRST_ROUND
     tracker: Tracker | None = field(default=None)
 
     def log(self, message: str) -> None:
@@ -87,10 +89,10 @@ def die_with_parent() -> None:
 
 
 def _run(work: Work, options: argparse.Namespace, pipes: PipesContext) -> None:
-    preset, seed = load_preset(options.config), check_seed(options.seed)
+    preset, seed = load_preset(options.config, options.round), check_seed(options.seed)
     _limit_threads(preset.threads)
     options.out.mkdir(parents=True, exist_ok=True)
-    stage = Stage(preset, seed, options.out, dict(options.input), dict(options.option), _logger(pipes))
+    stage = Stage(preset, seed, options.out, dict(options.input), dict(options.option), _logger(pipes), options.round)
     with _only_holder(stage.out):
         if is_complete(stage.out):
             stage.log(f"{stage.out} is complete, nothing to do")
@@ -240,6 +242,7 @@ def _folder(text: str) -> tuple[str, Path]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Run one stage of the loop.")
     parser.add_argument("--config", type=Path, required=True, help="preset file")
+    parser.add_argument("--round", default=FIRST_ROUND, help="later rounds have settings of their own")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="folder for the output; resumed when it exists")
     parser.add_argument("--input", type=_folder, action="append", default=[], metavar="NAME=DIR")

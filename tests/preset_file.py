@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from agentworld_dag.rounds import merged
 from tests.small_loop import small_preset
 
 QUICK: dict[str, Any] = {
@@ -43,8 +44,3 @@ def write_preset(path: Path, **changes: Any) -> Path:
     preset = merged(merged(small_preset().model_dump(mode="json"), QUICK), changes)
     path.write_text(yaml.safe_dump(preset))
     return path
-
-
-def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    inner = {key: merged(base[key], value) if isinstance(value, dict) else value for key, value in changes.items()}
-    return base | inner

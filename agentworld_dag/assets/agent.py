@@ -158,7 +158,7 @@ def agent_real_rl_scarce(
 ) -> dg.MaterializeResult:
     """GRPO in the real shell that stops when the preset's small budget of real steps is spent."""
     artifact = make(context, REAL_RL_SCARCE, preset, lake, jobs)
-    agent = preset.load().agent
+    agent = preset.load(context.partition_key).agent
     spent, steps = number(artifact, "real_steps"), number(artifact, "steps")
     one_step = agent.rl.tasks_per_step * agent.rl.group_size * agent.max_turns
     evidence = {"real_steps": spent, "budget": agent.rl.scarce_real_steps, "gradient_steps": steps}

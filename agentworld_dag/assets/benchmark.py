@@ -103,7 +103,8 @@ def heldout_benchmark(
     Controllability, error handling and long-context consistency: the answer of each check is known by construction.
     """
     artifact = make(context, HELDOUT, preset, lake, jobs)
-    kept, least = sum(breakdown(artifact, "checks/kept").values()), preset.load().benchmark.least_checks
+    kept = sum(breakdown(artifact, "checks/kept").values())
+    least = preset.load(context.partition_key).benchmark.least_checks
     shared = breakdown(artifact, "checks/shared_with_training")
     claims = [
         ("rule_checks_are_enough", kept >= least, {"kept": kept, "least": least}),
@@ -214,7 +215,7 @@ def judged_answers(
     """
     artifact = make(context, JUDGED, preset, lake, jobs)
     judged, failed, lost = (number(artifact, name) for name in ("judged", "failed", "most_lost_share"))
-    budget = preset.load().benchmark.error_budget
+    budget = preset.load(context.partition_key).benchmark.error_budget
     evidence = {"judged": judged, "failed": failed, "most_lost_share": lost}
     holds = failed <= budget * judged and lost <= budget and judged > 0
     return materialized(artifact, [("failures_are_within_budget", holds, evidence)])

@@ -48,8 +48,8 @@ class Recipe:
     def code_version(self) -> str:
         return code_version(self.module)
 
-    def fingerprint(self, asset: str, preset: RunPreset, upstream: Mapping[str, Path]) -> str:
-        settings = {section: _section(preset.load(), section) for section in self.sections}
+    def fingerprint(self, asset: str, preset: RunPreset, round_name: str, upstream: Mapping[str, Path]) -> str:
+        settings = {section: _section(preset.load(round_name), section) for section in self.sections}
         seed = preset.seed if self.seeded else None
         made_from = {name: folder.name for name, folder in upstream.items()}
         return fingerprint(asset, self.code_version, settings, seed, dict(self.options), made_from)
@@ -75,14 +75,16 @@ def make(context: dg.AssetExecutionContext, recipe: Recipe, preset: RunPreset, l
     with failing_clearly():
         asset = context.asset_key.to_user_string()
         upstream = {name: latest(context, name, lake, preset.seed) for name in upstream_names(context)}
-        folder = lake.folder(asset, context.partition_key, recipe.fingerprint(asset, preset, upstream))
+        round_name = context.partition_key
+        folder = lake.folder(asset, round_name, recipe.fingerprint(asset, preset, round_name, upstream))
         reused = is_complete(folder)
         if reused:
             context.log.info(f"reused: finished earlier in {folder}")
         else:
             inputs = {recipe.renamed.get(name, name): path for name, path in upstream.items()}
             seed = preset.seed if recipe.seeded else UNSEEDED
-            jobs.run(context, Launch(recipe.module, folder, inputs, recipe.options, seed, recipe.tracked), preset)
+            launch = Launch(recipe.module, round_name, folder, inputs, recipe.options, seed, recipe.tracked)
+            jobs.run(context, launch, preset)
         return Artifact(folder, read_result(folder), reused, preset.seed if recipe.seeded else None)
 
 

@@ -35,6 +35,7 @@ class Launch:
     """One stage script with all it is told."""
 
     module: str
+    round_name: str
     out: Path
     inputs: Mapping[str, Path]
     options: Mapping[str, str]
@@ -43,7 +44,8 @@ class Launch:
     """Whether it logs to MLflow; connecting costs seconds, which the short data stages do without."""
 
     def command(self, preset: RunPreset) -> list[str]:
-        flags = ["--config", str(preset.path), "--seed", str(self.seed), "--out", str(self.out)]
+        flags = ["--config", str(preset.path), "--round", self.round_name, "--seed", str(self.seed)]
+        flags += ["--out", str(self.out)]
         for name, folder in self.inputs.items():
             flags += ["--input", f"{name}={folder}"]
         for name, value in self.options.items():
@@ -59,7 +61,7 @@ class LocalJobs(dg.ConfigurableResource):
 
     def run(self, context: dg.AssetExecutionContext, launch: Launch, preset: RunPreset) -> None:
         """Run the script to its end. Raises dg.Failure with the script's own reason."""
-        threads = str(preset.load().threads)
+        threads = str(preset.load(launch.round_name).threads)
         with tempfile.TemporaryDirectory() as folder:
             error_file = Path(folder) / "error"
             environment = {name: os.environ.get(name, value) for name, value in (QUIET | KEEP_MEMORY).items()} | {

@@ -8,6 +8,7 @@ import dagster as dg
 from agentworld_dag.config import MAX_SEED, Preset, check_seed, load_preset
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.home import preset_path
+from agentworld_dag.rounds import FIRST_ROUND
 
 
 class RunPreset(dg.ConfigurableResource):
@@ -21,9 +22,9 @@ class RunPreset(dg.ConfigurableResource):
     def path(self) -> Path:
         return preset_path(self.name)
 
-    def load(self) -> Preset:
-        """Raises ConfigError on an unknown or invalid preset."""
-        return load_preset(self.path)
+    def load(self, round_name: str = FIRST_ROUND) -> Preset:
+        """The preset as the round has it. Raises ConfigError on an unknown or invalid preset."""
+        return load_preset(self.path, round_name)
 
 
 def preset_from_environment() -> RunPreset:

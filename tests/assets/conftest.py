@@ -7,12 +7,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from agentworld_dag.partitions import FIRST_ROUND, rounds
+from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
 from agentworld_dag.resources.local_jobs import LocalJobs
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.resources.registry import ModelRegistry
 from agentworld_dag.resources.reports import Reports
+from agentworld_dag.rounds import FIRST_ROUND
 from tests.preset_file import write_preset
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]

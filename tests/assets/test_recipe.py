@@ -12,6 +12,7 @@ from agentworld_dag.assets import agent, data, evaluation, world_model
 from agentworld_dag.assets.recipe import Recipe
 from agentworld_dag.config import Preset
 from agentworld_dag.resources.preset import RunPreset
+from agentworld_dag.rounds import FIRST_ROUND
 from tests.preset_file import write_preset
 
 RECIPES = {
@@ -30,7 +31,9 @@ def mark(tmp_path: Path):
 
     def of(recipe: Recipe = world_model.CPT, seed: int = 0, upstream: str = "aaa", **changes) -> str:
         preset = RunPreset(name=str(write_preset(tmp_path / "preset.yaml", **changes)), seed=seed)
-        return recipe.fingerprint("world_model_cpt", preset, {"base_model": Path("/lake/base_model") / upstream})
+        return recipe.fingerprint(
+            "world_model_cpt", preset, FIRST_ROUND, {"base_model": Path("/lake/base_model") / upstream}
+        )
 
     return of
 

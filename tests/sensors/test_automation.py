@@ -4,7 +4,8 @@ import dagster as dg
 import pytest
 
 from agentworld_dag.definitions import defs
-from agentworld_dag.partitions import FIRST_ROUND, rounds
+from agentworld_dag.partitions import rounds
+from agentworld_dag.rounds import FIRST_ROUND
 
 INPUTS = ("real_env_evaluation", "simulator_evaluation")
 
