@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from agentworld_dag.benchmark.settings import Benchmark
 from agentworld_dag.errors import ConfigError
-from agentworld_dag.monitoring.settings import Watch
+from agentworld_dag.monitoring.settings import Probe, Review, Watch
 from agentworld_dag.rounds import FIRST_ROUND, LaterRounds, is_later, merged
 from agentworld_dag.settings import MAX_SEED, Count, Rate, Section, Seed, Share, Temperature
 
@@ -193,6 +193,8 @@ class Preset(Section):
     agent: Agent
     evaluation: Evaluation
     benchmark: Benchmark
+    probe: Probe
+    review: Review
     watch: Watch
     later_rounds: LaterRounds
 

@@ -9,6 +9,7 @@ import pytest
 
 from agentworld_dag.benchmark.heldout import work as make_benchmark
 from agentworld_dag.config import Preset, load_preset
+from agentworld_dag.monitoring.settings import Probe
 from agentworld_dag.rounds import LaterRounds
 from agentworld_dag.stage import Stage
 from agentworld_dag.training.base_model import work as make_base_model
@@ -36,6 +37,7 @@ def small_preset() -> Preset:
             "sft": preset.sft.model_copy(update=steps),
             "world_model_rl": preset.world_model_rl.model_copy(update={**rl, "max_new_tokens": 12}),
             "simulator": preset.simulator.model_copy(update={"gate_turns": 8}),
+            "probe": Probe(episodes=8, reference_episodes=8, free_running_episodes=3, tasks=3),
             "later_rounds": LaterRounds(replay_share=0.25, changes={"cpt": {"steps": 2}}),
             "evaluation": preset.evaluation.model_copy(
                 update={

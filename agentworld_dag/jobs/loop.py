@@ -1,14 +1,15 @@
-"""The jobs: the whole loop, and its two halves for work by hand."""
+"""The jobs: the whole loop, its two halves, the probe, and decisions carried out."""
 
 import dagster as dg
 
 from agentworld_dag.jobs.executor import two_at_a_time
+from agentworld_dag.jobs.run_config import LOGGING
 
-LOGGING = {"loggers": {"console": {"config": {}}}}
+DATA_TO_SIMULATOR = ("data", "world_model", "benchmark")
 
 turn_the_loop = dg.define_asset_job(
     "turn_the_loop",
-    selection=dg.AssetSelection.groups("data", "world_model", "benchmark", "agent", "evaluation", "registry"),
+    selection=dg.AssetSelection.groups(*DATA_TO_SIMULATOR, "agent", "evaluation", "registry"),
     executor_def=two_at_a_time,
     config=LOGGING,
     description="Collect, train, practise, evaluate, report and register one round. Finished artifacts are reused.",
@@ -16,16 +17,43 @@ turn_the_loop = dg.define_asset_job(
 
 train_world_model = dg.define_asset_job(
     "train_world_model",
-    selection=dg.AssetSelection.groups("data", "world_model"),
+    selection=dg.AssetSelection.groups(*DATA_TO_SIMULATOR)
+    | dg.AssetSelection.assets("candidate_comparison", "world_model_versions"),
     executor_def=two_at_a_time,
     config=LOGGING,
-    description="From real sessions to a simulator that passed its gate.",
+    description="One round from real sessions to a candidate in MLflow, compared with the champion it started from.",
 )
 
 train_agent = dg.define_asset_job(
     "train_agent",
-    selection=dg.AssetSelection.groups("agent"),
+    selection=dg.AssetSelection.assets(
+        "agent_demonstrations", "agent_base", "agent_sim_rl", "policy_comparison", "agent_versions"
+    ),
     executor_def=two_at_a_time,
     config=LOGGING,
-    description="Every policy arm, in a simulator that exists already.",
+    description="Practice in the round's simulator, compared with the champion agent, to a candidate in MLflow.",
+)
+
+probe_real_environment = dg.define_asset_job(
+    "probe_real_environment",
+    selection=dg.AssetSelection.assets("real_env_probe"),
+    executor_def=two_at_a_time,
+    config=LOGGING,
+    description="Fresh real episodes, answered by the champions in use.",
+)
+
+decide_on_world_model = dg.define_asset_job(
+    "decide_on_world_model",
+    selection=dg.AssetSelection.assets("world_model_champion"),
+    executor_def=dg.in_process_executor,
+    config=LOGGING,
+    description="Carry out what a reviewer decided about the world model in MLflow, and record it.",
+)
+
+decide_on_agent = dg.define_asset_job(
+    "decide_on_agent",
+    selection=dg.AssetSelection.assets("agent_champion"),
+    executor_def=dg.in_process_executor,
+    config=LOGGING,
+    description="Carry out what a reviewer decided about the agent policy in MLflow, and record it.",
 )

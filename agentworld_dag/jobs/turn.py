@@ -10,7 +10,7 @@ import dagster as dg
 from agentworld_dag.artifacts import read_result
 from agentworld_dag.errors import RunError
 from agentworld_dag.jobs.instance import STARTED_BY, add_round
-from agentworld_dag.jobs.loop import LOGGING
+from agentworld_dag.jobs.run_config import run_config
 
 PARTITION = "dagster/partition"
 
@@ -51,7 +51,7 @@ def turn_the_loop(
     result = dg.execute_job(
         dg.reconstructable(loop_job),
         instance=instance,
-        run_config=LOGGING | {"resources": {"preset": {"config": {"name": preset_name, "seed": seed}}}},
+        run_config=run_config(preset_name, seed),
         tags={PARTITION: round_name, STARTED_BY: "command line", "agentworld/seed": str(seed)},
     )
     if not result.success:

@@ -23,3 +23,27 @@ class Watch(Section):
     retrainings_per_week: Count
     gpu_hours_per_week: Rate
     """No retraining is started once the week's have cost this much."""
+
+
+class Probe(Section):
+    """How much of the real environment one probe asks."""
+
+    episodes: Count
+    """Fresh real episodes, by the policies that record training sessions."""
+    reference_episodes: Count
+    """The same for a candidate under review: what it is right in then is its reference as champion."""
+    free_running_episodes: Count
+    """Of these episodes, replayed on the simulator's own answers."""
+    tasks: Count
+    """Fresh tasks for the champion agent."""
+
+
+class Review(Section):
+    """What happens to a candidate."""
+
+    auto_promote: bool
+    """Approve without a person, if every blocking check of its round passed."""
+    regression_probes: Count
+    """Probes in which a new champion is measured against the one before it."""
+    regression_confidence: Open
+    """Of the interval that must lie wholly below zero for a champion to be rolled back."""

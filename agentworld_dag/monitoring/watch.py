@@ -78,8 +78,8 @@ def decide(
     told = _told(reference, usable, len({probe.id for probe in probes}) - len(usable), found.detector, limits)
     if not found.probe:
         return Decision(f"no drop: {told}")
-    if held := _held(retrainings, limits, now):
-        return Decision(f"drop since probe {found.probe}, but {held}: {told}")
+    if obstacle := held(retrainings, limits, now):
+        return Decision(f"drop since probe {found.probe}, but {obstacle}: {told}")
     attempt = sum(each.champion == reference.champion for each in retrainings)
     return Decision(f"drop since probe {found.probe}: {told}", f"{reference.champion}-{found.probe}-{attempt}")
 
@@ -106,7 +106,7 @@ def watched(reference: Reference, probes: Iterable[Probe], limits: Watch) -> Ite
         yield found
 
 
-def _held(retrainings: Sequence[Retraining], limits: Watch, now: float) -> str:
+def held(retrainings: Sequence[Retraining], limits: Watch, now: float) -> str:
     """Why nothing is started although it should be; empty where nothing stands in the way."""
     return next(_obstacles(retrainings, limits, now), "")
 

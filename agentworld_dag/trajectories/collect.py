@@ -61,7 +61,7 @@ def summarize(parts: Path) -> dict[str, Any]:
 
 def record_part(collection: Collection, parts: Path, number: int) -> int:
     """Record one part and write it; returns its turns. Raises SandboxError when most of its sessions died."""
-    trajectories = asyncio.run(_record_episodes(collection, _part_episodes(collection, number)))
+    trajectories = asyncio.run(record_episodes(collection, _part_episodes(collection, number)))
     dead = [t for t in trajectories if t.outcome in ("timed_out", "died")]
     if len(dead) > DEAD_SHARE_LIMIT * len(trajectories):
         raise SandboxError(
@@ -135,7 +135,8 @@ def _part_episodes(collection: Collection, number: int) -> range:
     return range(number * PART_EPISODES, min((number + 1) * PART_EPISODES, total))
 
 
-async def _record_episodes(collection: Collection, indices: range) -> list[Trajectory]:
+async def record_episodes(collection: Collection, indices: range) -> list[Trajectory]:
+    """Episodes by number, one after the other, in one terminal."""
     environment = real_terminal(collection)
     try:
         return [await record(environment, *episode(collection, index)) for index in indices]

@@ -1,0 +1,198 @@
+"""Group `monitoring`: who is in use. One record per change, made when a decision is carried out.
+
+The alias `champion` in MLflow is moved first, in one call; the record here
+follows it. Sensors read the record, and never ask MLflow.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+import dagster as dg
+
+from agentworld_dag.assets.recipe import failing_clearly
+from agentworld_dag.errors import RegistryError
+from agentworld_dag.monitoring.champion import (
+    AGENT,
+    MADE,
+    ROUND,
+    SCORES,
+    SEED,
+    WORLD_MODEL,
+    Champion,
+    read_champion,
+    reference_of,
+)
+from agentworld_dag.monitoring.review import (
+    CANDIDATE,
+    CHAMPION,
+    COMMENT,
+    DECIDED,
+    DECISION,
+    Verdict,
+    judge,
+    reviewer,
+)
+from agentworld_dag.monitoring.versions import Version
+from agentworld_dag.resources.lake import Lake
+from agentworld_dag.resources.preset import RunPreset
+from agentworld_dag.resources.registry import ModelRegistry
+
+RECORD = "record"
+"""Metadata entry that holds the champion."""
+ROLLED_BACK, MOVED = "rolled_back", "moved"
+ASSETS = {WORLD_MODEL: "world_model_champion", AGENT: "agent_champion"}
+
+champion_asset = partial(
+    dg.asset, group_name="monitoring", kinds={"mlflow"}, code_version="1", output_required=False, pool="registry"
+)
+
+
+class Decision(dg.Config):
+    roll_back_from: int = 0
+    """The version that turned out worse than the one before it; 0 carries out what a reviewer decided."""
+    why: str = ""
+
+
+@champion_asset()
+def world_model_champion(
+    context: dg.AssetExecutionContext, config: Decision, preset: RunPreset, lake: Lake, registry: ModelRegistry
+) -> Iterator[dg.MaterializeResult]:
+    """The world model in use: since when, by whose decision and why, and how exact it was on fresh real sessions."""
+    with failing_clearly():
+        yield from carry_out(context, WORLD_MODEL, config, preset, lake, registry)
+
+
+@champion_asset()
+def agent_champion(
+    context: dg.AssetExecutionContext, config: Decision, preset: RunPreset, lake: Lake, registry: ModelRegistry
+) -> Iterator[dg.MaterializeResult]:
+    """The agent policy in use: since when, by whose decision and why."""
+    with failing_clearly():
+        yield from carry_out(context, AGENT, config, preset, lake, registry)
+
+
+def current(instance: dg.DagsterInstance, model: str) -> Champion | None:
+    """The champion that was recorded last."""
+    event = instance.get_latest_materialization_event(dg.AssetKey(ASSETS[model]))
+    return _champion(event) if event else None
+
+
+def recorded(instance: dg.DagsterInstance, model: str, version: int) -> Champion | None:
+    """The last record of a version that was champion."""
+    key = dg.AssetKey(ASSETS[model])
+    records = instance.fetch_materializations(key, limit=100).records
+    found = (_champion(record.event_log_entry) for record in records)
+    return next((champion for champion in found if champion.version == version), None)
+
+
+def carry_out(
+    context: dg.AssetExecutionContext,
+    model: str,
+    config: Decision,
+    preset: RunPreset,
+    lake: Lake,
+    registry: ModelRegistry,
+) -> Iterator[dg.MaterializeResult]:
+    """Do what the registry and the configuration ask for, and record it; each step can be done again."""
+    now = current(context.instance, model)
+    if config.roll_back_from:
+        yield from _roll_back(context, now, config, registry)
+        return
+    versions = registry.versions(model)
+    verdict = judge(versions, now.version if now else None, preset.load().review.auto_promote)
+    context.log.info(f"{model}: {verdict.action}, {verdict.reason}")
+    found = next((version for version in versions if version.number == verdict.version), None)
+    if verdict.action == "reject" and found:
+        _reject(context, model, found, verdict, registry)
+    elif found:
+        yield from _promote(model, found, verdict, now, lake, registry)
+
+
+def _promote(
+    model: str, version: Version, verdict: Verdict, now: Champion | None, lake: Lake, registry: ModelRegistry
+) -> Iterator[dg.MaterializeResult]:
+    """Alias first, record second, and the review is closed last: whoever starts over finishes it."""
+    if verdict.action == "promote":
+        registry.give_alias(model, CHAMPION, version.number)
+    under_review = CANDIDATE in version.aliases
+    if not now or now.version != version.number:
+        yield shown(_new_champion(model, version, under_review, verdict, now, lake))
+    if under_review:
+        registry.tag(model, version.number, {DECISION: DECIDED["promote"]})
+        registry.take_alias(model, CANDIDATE)
+
+
+def _reject(
+    context: dg.AssetExecutionContext, model: str, version: Version, verdict: Verdict, registry: ModelRegistry
+) -> None:
+    """The record of a rejection is an observation: nothing was made."""
+    told = {"decision": DECIDED["reject"], "version": version.number, "why": verdict.reason}
+    context.log_event(dg.AssetObservation(asset_key=context.asset_key, metadata=told))
+    registry.tag(model, version.number, {DECISION: DECIDED["reject"]})
+    registry.take_alias(model, CANDIDATE)
+
+
+def _roll_back(
+    context: dg.AssetExecutionContext, now: Champion | None, config: Decision, registry: ModelRegistry
+) -> Iterator[dg.MaterializeResult]:
+    if now is None or now.version != config.roll_back_from or now.previous is None:
+        context.log.info(f"version {config.roll_back_from} is not in use any more; nothing is rolled back")
+        return
+    before = recorded(context.instance, now.model, now.previous)
+    if before is None:
+        raise RegistryError(f"{now.model} {now.previous} has no record to go back to; move the alias by hand")
+    registry.give_alias(now.model, CHAMPION, before.version)
+    yield shown(replace(before, decision=ROLLED_BACK, why=config.why, who="the graph", previous=None, at=time.time()))
+    registry.tag(now.model, now.version, {DECISION: ROLLED_BACK})
+
+
+def _new_champion(
+    model: str, version: Version, under_review: bool, verdict: Verdict, now: Champion | None, lake: Lake
+) -> Champion:
+    tags = version.tags
+    if missing := {ROUND, SEED} - set(tags):
+        raise RegistryError(
+            f"{model} {version.number} has no tag {' and no '.join(sorted(missing))}: it was not registered by this "
+            f"graph; give the alias `{CHAMPION}` to a version that was"
+        )
+    made = {name.removeprefix(MADE): value for name, value in tags.items() if name.startswith(MADE)}
+    round_name = tags[ROUND]
+    comparison = made.get("candidate_comparison")
+    scores = lake.folder("candidate_comparison", round_name, comparison) / SCORES if comparison else None
+    return Champion(
+        model=model,
+        version=version.number,
+        round=round_name,
+        seed=int(tags[SEED]),
+        made=made,
+        reference=reference_of(json.loads(scores.read_text())) if scores and model == WORLD_MODEL else {},
+        decision=DECIDED["promote"] if under_review else MOVED,
+        why=tags.get(COMMENT) or verdict.reason,
+        who=reviewer(version) if under_review else "whoever moved the alias",
+        previous=now.version if now else None,
+        at=time.time(),
+    )
+
+
+def shown(champion: Champion) -> dg.MaterializeResult:
+    """The record, with what people want to see of it in plain entries."""
+    metadata: dict[str, dg.MetadataValue | str | int | float] = {
+        "version": champion.version,
+        "round": champion.round,
+        "decision": champion.decision,
+        "who": champion.who,
+        "why": champion.why,
+        "replaces": champion.previous or 0,
+        RECORD: dg.MetadataValue.text(champion.as_json()),
+    }
+    for domain, (exact, low) in champion.reference.items():
+        metadata |= {f"reference/{domain}": exact, f"reference/{domain}/low": low}
+    return dg.MaterializeResult(metadata=metadata, data_version=dg.DataVersion(f"{champion.name}-{champion.at:.0f}"))
+
+
+def _champion(event: dg.EventLogEntry) -> Champion:
+    assert event.asset_materialization is not None
+    return read_champion(str(event.asset_materialization.metadata[RECORD].value))

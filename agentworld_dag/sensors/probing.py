@@ -1,0 +1,25 @@
+"""When the real environment is asked: nightly, once a person has turned it on."""
+
+import dagster as dg
+
+from agentworld_dag.assets.champions import current
+from agentworld_dag.jobs.loop import probe_real_environment
+from agentworld_dag.jobs.run_config import run_config
+from agentworld_dag.monitoring.champion import WORLD_MODEL
+from agentworld_dag.resources.preset import RunPreset
+
+
+@dg.schedule(
+    job=probe_real_environment,
+    cron_schedule="0 1 * * *",
+    description="Probes the real environment every night.",
+)
+def probe_nightly(context: dg.ScheduleEvaluationContext, preset: RunPreset) -> dg.RunRequest | dg.SkipReason:
+    """Nothing to probe until there is a champion."""
+    champion = current(context.instance, WORLD_MODEL)
+    if champion is None:
+        return dg.SkipReason("no champion yet: approve a candidate in MLflow")
+    return dg.RunRequest(
+        run_key=f"probe-{context.scheduled_execution_time:%Y-%m-%dT%H:%M}",
+        run_config=run_config(preset.name, champion.seed),
+    )

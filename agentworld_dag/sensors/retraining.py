@@ -1,0 +1,92 @@
+"""A round when it is needed: the sensor that watches probes, and the schedule that asks without being needed.
+
+Both only read Dagster's own log and the preset; a tick imports no ML library.
+What is asked for has a key, and Dagster starts one run per key; the round is
+the same for everyone who asks until it has brought a candidate.
+"""
+
+import time
+
+import dagster as dg
+
+from agentworld_dag.assets.champions import current
+from agentworld_dag.jobs.loop import train_world_model
+from agentworld_dag.jobs.run_config import run_config
+from agentworld_dag.monitoring.champion import WORLD_MODEL, Champion
+from agentworld_dag.monitoring.watch import Decision, decide, held
+from agentworld_dag.partitions import rounds
+from agentworld_dag.resources.preset import RunPreset
+from agentworld_dag.sensors import history
+from agentworld_dag.sensors.every import SENSOR_EVERY_S
+
+NO_CHAMPION = "no champion yet: approve a candidate in MLflow"
+ONE_AT_A_TIME = {"agentworld/one_at_a_time": "retraining"}
+"""infra/dagster.yaml lets one run with this tag run at a time."""
+
+
+@dg.sensor(
+    job=train_world_model,
+    minimum_interval_seconds=SENSOR_EVERY_S,
+    description="Trains another round when fresh probes are worse than the champion's reference.",
+)
+def retrain_on_fidelity_drop(
+    context: dg.SensorEvaluationContext, preset: RunPreset
+) -> dg.SensorResult | dg.SkipReason:
+    """Fires once per alarm of a domain; every other tick says why not."""
+    champion = current(context.instance, WORLD_MODEL)
+    if champion is None:
+        return dg.SkipReason(NO_CHAMPION)
+    decisions = decided(context.instance, champion, preset, time.time())
+    told = "; ".join(f"{domain}: {decision.reason}" for domain, decision in decisions.items())
+    key = next((decision.key for decision in decisions.values() if decision.key), None)
+    context.log.info(told)
+    if key is None:
+        return dg.SkipReason(told or f"{champion.name} has no reference in any domain; probes tell nothing about it")
+    round_name = history.next_round(context.instance, champion)
+    return dg.SensorResult(
+        run_requests=[request(champion, preset, key, round_name)],
+        dynamic_partitions_requests=[rounds.build_add_request([round_name])],
+    )
+
+
+@dg.schedule(
+    job=train_world_model,
+    cron_schedule="0 2 * * 0",
+    description="Trains another round every Sunday night, within the preset's budgets.",
+)
+def retrain_weekly(context: dg.ScheduleEvaluationContext, preset: RunPreset) -> dg.RunRequest | dg.SkipReason:
+    """Off until a person turns it on."""
+    champion = current(context.instance, WORLD_MODEL)
+    if champion is None:
+        return dg.SkipReason(NO_CHAMPION)
+    now = time.time()
+    limits = preset.load(champion.round).watch
+    if obstacle := held(history.retrainings(context.instance, now), limits, now):
+        return dg.SkipReason(obstacle)
+    round_name = history.next_round(context.instance, champion)
+    context.instance.add_dynamic_partitions(str(rounds.name), [round_name])
+    return request(champion, preset, f"weekly-{context.scheduled_execution_time:%Y-%m-%d}", round_name)
+
+
+def decided(instance: dg.DagsterInstance, champion: Champion, preset: RunPreset, now: float) -> dict[str, Decision]:
+    """What each domain of the champion's reference asks for."""
+    shown = history.probe_metadata(instance, champion)
+    runs = history.retrainings(instance, now)
+    limits = preset.load(champion.round).watch
+    references = {domain: champion.reference_in(domain) for domain in champion.reference}
+    return {
+        domain: decide(reference, history.probes_of(shown, domain), runs, limits, now)
+        for domain, reference in references.items()
+        if reference
+    }
+
+
+def request(champion: Champion, preset: RunPreset, key: str, round_name: str) -> dg.RunRequest:
+    """The run that trains the round, with the champion's seed."""
+    tags = {history.KEY: key, history.OF_CHAMPION: champion.name, "agentworld/seed": str(champion.seed)}
+    return dg.RunRequest(
+        run_key=key,
+        partition_key=round_name,
+        run_config=run_config(preset.name, champion.seed),
+        tags=tags | ONE_AT_A_TIME,
+    )

@@ -1,0 +1,78 @@
+import pytest
+
+from agentworld_dag.monitoring.review import Action, judge
+from agentworld_dag.monitoring.versions import Version
+
+
+def version(number: int, *aliases: str, **tags: str) -> Version:
+    return Version(number, {name.replace("__", "/"): value for name, value in tags.items()}, aliases, float(number))
+
+
+def judged(*versions: Version, recorded: int | None = 1, auto_promote: bool = False) -> tuple[Action, int | None]:
+    verdict = judge(versions, recorded, auto_promote)
+    return verdict.action, verdict.version
+
+
+CHAMPION = version(1, "champion", agentworld__decision="promoted", review="approved")
+
+
+def test_an_approved_candidate_is_promoted_and_a_rejected_one_rejected():
+    assert judged(CHAMPION, version(2, "candidate", review="approved")) == ("promote", 2)
+    assert judged(CHAMPION, version(2, "candidate", review="rejected")) == ("reject", 2)
+    assert judged(version(1, "candidate", review="approved"), recorded=None) == ("promote", 1)
+
+
+def test_nothing_is_promoted_without_the_tag():
+    assert judged() == ("wait", None)
+    assert judged(CHAMPION) == ("wait", None)
+    assert judged(CHAMPION, version(2, "candidate")) == ("wait", None)
+
+
+@pytest.mark.parametrize("word", ["Approved", "yes", "", "approved "])
+def test_another_word_is_no_decision_and_is_named(word):
+    verdict = judge([CHAMPION, version(2, "candidate", review=word)], 1, auto_promote=True)
+    assert verdict.action == "wait"
+    assert f"version 2 has review={word!r}; expected approved or rejected" in verdict.reason
+
+
+def test_the_preset_promotes_by_itself_only_what_passed_every_blocking_check():
+    passed = version(2, "candidate", agentworld__blocking_checks="passed")
+    failed = version(2, "candidate", agentworld__blocking_checks="failed")
+    assert judged(CHAMPION, passed, auto_promote=True) == ("promote", 2)
+    assert judged(CHAMPION, passed) == ("wait", None)
+    assert judged(CHAMPION, failed, auto_promote=True) == ("wait", None)
+    rejected = version(2, "candidate", agentworld__blocking_checks="passed", review="rejected")
+    assert judged(CHAMPION, rejected, auto_promote=True) == ("reject", 2)
+
+
+def test_a_tag_on_the_wrong_version_does_nothing_and_is_named():
+    verdict = judge([CHAMPION, version(2, "candidate"), version(3, review="approved")], 1, False)
+    assert verdict.action == "wait"
+    assert "version 3 is tagged approved but is not under review" in verdict.reason
+
+
+def test_a_tag_flipped_after_the_decision_changes_nothing_and_is_named():
+    rejected = version(2, agentworld__decision="rejected", review="approved")
+    verdict = judge([CHAMPION, rejected], 1, False)
+    assert verdict.action == "wait"
+    assert "version 2 was rejected; its tag now says approved, which changes nothing" in verdict.reason
+    promoted = version(1, "champion", agentworld__decision="promoted", review="rejected")
+    assert "was promoted; its tag now says rejected" in judge([promoted], 1, False).reason
+
+
+def test_a_decision_is_reopened_by_giving_the_alias_again():
+    assert judged(CHAMPION, version(2, "candidate", agentworld__decision="rejected", review="approved")) == (
+        "promote",
+        2,
+    )
+
+
+def test_a_champion_nobody_recorded_is_recorded_before_anything_else():
+    moved = version(2, "champion", review="approved")
+    assert judged(version(1, agentworld__decision="promoted", review="approved"), moved) == ("record", 2)
+    assert judged(moved, version(3, "candidate", review="approved")) == ("record", 2)
+    assert judged(version(1, "champion"), recorded=None) == ("record", 1)
+
+
+def test_a_champion_still_called_candidate_is_finished_and_not_promoted_again():
+    assert judged(version(2, "champion", "candidate", review="approved"), recorded=2) == ("record", 2)
