@@ -63,10 +63,11 @@ def artifact_location(uri: str) -> str | None:
 def naming_server(uri: str) -> Iterator[None]:
     """Turn what MLflow raises into a RegistryError that names the server and the remedy."""
     from mlflow.exceptions import MlflowException
+    from requests import RequestException
 
     try:
         yield
-    except MlflowException as error:
+    except (MlflowException, RequestException, NotImplementedError) as error:
         raise _unreachable(uri, error) from error
 
 
