@@ -43,7 +43,7 @@ def work(stage: Stage) -> dict[str, Any]:
     seed, share = stage.preset.collection.seed, stage.preset.later_rounds.replay_share
     fresh = split(placement.free, stage.preset.splits, seed, placement.inherited)
     replayed = draw(fresh, earlier, share, seed, stage.round_name)
-    pools = {name: fresh[name] + replayed.get(name, []) for name in SPLITS}
+    pools: Pools = {name: fresh[name] + replayed.get(name, []) for name in SPLITS}
     _write(stage, pools, earlier["held_out"])
     largest = max(Counter(groups(trajectories)).values())
     return _measured(pools, earlier) | _origins(placement, replayed) | {"largest_group": largest}
