@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from agentworld_dag.benchmark.settings import Benchmark
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.monitoring.settings import Probe, Review, Watch
-from agentworld_dag.rounds import FIRST_ROUND, LaterRounds, is_later, merged
+from agentworld_dag.rounds import EPISODES_PER_ROUND, FIRST_ROUND, LaterRounds, is_later, merged
 from agentworld_dag.settings import MAX_SEED, Count, Rate, Section, Seed, Share, Temperature
 
 SHOWN_CHARS = 60
@@ -35,6 +35,13 @@ class Collection(Section):
     workers: Count
     action_timeout_s: Rate
     max_observation_chars: Count
+
+    @model_validator(mode="after")
+    def _fit_a_round(self) -> Self:
+        episodes = self.exploratory_episodes + self.task_episodes
+        if episodes > EPISODES_PER_ROUND:
+            raise ValueError(f"{episodes} episodes, a round has numbers for {EPISODES_PER_ROUND}")
+        return self
 
 
 class Splits(Section):

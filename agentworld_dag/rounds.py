@@ -8,10 +8,12 @@ with `later_rounds.changes` merged in.
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from agentworld_dag.errors import ConfigError
-from agentworld_dag.settings import Section, Share
+from agentworld_dag.settings import Section
 
 FIRST_ROUND = "round-0001"
 EPISODES_PER_ROUND = 1_000_000
@@ -21,7 +23,7 @@ _NAME = re.compile(r"round-(\d{4,6})")
 
 
 class LaterRounds(Section):
-    replay_share: Share
+    replay_share: Annotated[float, Field(ge=0.0, lt=1.0)]
     """Share of a later round's training trajectories that comes from the rounds before it."""
     changes: dict[str, Any]
     """Fields of the preset, section by section, that later rounds have instead."""

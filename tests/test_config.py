@@ -72,6 +72,16 @@ def test_a_value_out_of_bounds_names_file_and_field(changed, field, value):
     assert "\n" not in str(caught.value)
 
 
+def test_more_episodes_than_a_round_has_numbers_for_are_refused(changed):
+    with pytest.raises(ConfigError, match=r"collection: .*\d{7} episodes, a round has numbers for 1000000"):
+        load_preset(changed("collection.task_episodes", 1_000_000))
+
+
+def test_replay_alone_makes_no_round(changed):
+    with pytest.raises(ConfigError, match=r"later_rounds\.replay_share: .*less than 1"):
+        load_preset(changed("later_rounds.replay_share", 1.0))
+
+
 @pytest.mark.parametrize("section", ["world_model_rl", "agent.rl"])
 def test_passes_that_do_not_divide_a_step_are_refused(changed, section):
     with pytest.raises(ConfigError, match=rf"{section}: .*passes_per_step 7 does not divide the \d+ rows of a step"):

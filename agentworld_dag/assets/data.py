@@ -15,7 +15,12 @@ data_asset = partial(dg.asset, group_name="data", partitions_def=rounds, op_tags
 
 COLLECTION = Recipe("agentworld_dag.trajectories.collect", ("collection",), seeded=False, tracked=False)
 CLEANING = Recipe("agentworld_dag.trajectories.clean", (), seeded=False, tracked=False)
-SPLITTING = Recipe("agentworld_dag.trajectories.splits", ("splits", "collection"), seeded=False, tracked=False)
+SPLITTING = Recipe(
+    "agentworld_dag.trajectories.splits",
+    ("splits", "collection", "later_rounds.replay_share"),
+    seeded=False,
+    tracked=False,
+)
 
 BACKENDS = ("bwrap", "landlock")
 
@@ -87,7 +92,7 @@ def clean_trajectories(
             "splits_are_disjoint",
             asset="trajectory_splits",
             blocking=True,
-            description="No trajectory, session or task instance occurs in two splits.",
+            description="No trajectory, session or task instance occurs in two splits, earlier rounds included.",
         )
     ],
 )
@@ -96,8 +101,9 @@ def trajectory_splits(
 ) -> dg.MaterializeResult:
     """Five disjoint pools of trajectories: CPT, SFT, RL, validation and held out.
 
-    The pool follows from a hash of the session, so a trajectory keeps its pool when later rounds add data. Settings
-    are chosen on validation; only held out is reported.
+    The pool follows from a hash of the session, so a trajectory keeps its pool when later rounds add data. A later
+    round's training pools hold some sessions of the rounds before it. Settings are chosen on validation; only held out
+    is reported.
     """
     artifact = make(context, SPLITTING, preset, lake, jobs)
     shared = breakdown(artifact, "overlap")

@@ -1,6 +1,6 @@
 """Whether training has seen what checks are about (paper Appendix C leaves open if its two sets are disjoint).
 
-The keys are those that no two pools of `trajectories.splits` may share: id,
+The keys are those that no two pools of `trajectories.pools` may share: id,
 session (initial state and actions) and task instance. A check's session is
 known by the session it was recorded in, so an instruction makes none new, and
 one that was cut counts as seen where training holds its beginning.

@@ -27,8 +27,8 @@ from agentworld_dag.benchmark.samples import Key, read_benchmark
 from agentworld_dag.errors import StoreError
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.trajectories.parquet import read_trajectories
+from agentworld_dag.trajectories.pools import TRAINING
 from agentworld_dag.trajectories.schema import Trajectory
-from agentworld_dag.trajectories.splits import TRAINING
 
 DATA, CHECKS, AUDIT = "data", "checks", "audit.jsonl"
 

@@ -1,9 +1,11 @@
-"""The start of every model: a tokenizer and a randomly initialised Qwen3, or a real checkpoint.
+"""The start of every model: a tokenizer and a randomly initialised Qwen3, a real checkpoint, or the champion.
 
     python -m agentworld_dag.training.base_model --config infra/presets/tiny.yaml --seed 0 \
         --input trajectory_splits=DIR --out DIR
 
-With `model.checkpoint` set in the preset, that checkpoint is taken as it is.
+With `model.checkpoint` set in the preset, that checkpoint is taken as it is. With
+an input `round_plan` that names a champion, its weights and its tokenizer are
+taken as they are, and the preset's `model` decides nothing here.
 """
 
 import json
@@ -11,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
 from agentworld_dag.config import Model
 from agentworld_dag.stage import Stage, run_stage
@@ -19,20 +21,17 @@ from agentworld_dag.training.checkpoints import load_checkpoint, save_checkpoint
 from agentworld_dag.training.tokenizer import ChatEncoder, train_tokenizer, untrained_tokenizer
 from agentworld_dag.trajectories import agent_chat, render
 from agentworld_dag.trajectories.parquet import read_trajectories
+from agentworld_dag.trajectories.round_plan import plan_of
 from agentworld_dag.trajectories.schema import Trajectory
 
 
 def work(stage: Stage) -> dict[str, Any]:
-    settings = stage.preset.model
-    if settings.checkpoint is not None:
-        model, tokenizer = load_checkpoint(settings.checkpoint)
-    else:
-        corpus = read_trajectories(stage.inputs["trajectory_splits"] / "cpt.parquet")
-        texts = corpus_texts(corpus, settings.template)
-        tokenizer = train_tokenizer(texts, settings.vocab_size, agent_phrases())
-        model = random_model(settings, tokenizer, stage.seed)
+    champion = plan_of(stage.inputs).champion
+    given = champion.world_model / "checkpoint" if champion else stage.preset.model.checkpoint
+    model, tokenizer = load_checkpoint(given) if given is not None else _untrained(stage)
     save_checkpoint(model, tokenizer, stage.out / "checkpoint")
-    return {"parameters": sum(p.numel() for p in model.parameters()), "vocabulary": len(tokenizer)}
+    parameters = sum(p.numel() for p in model.parameters())
+    return {"parameters": parameters, "vocabulary": len(tokenizer), "from_champion": int(champion is not None)}
 
 
 def random_model(size: Model, tokenizer: Any, seed: int) -> PreTrainedModel:
@@ -54,6 +53,13 @@ def random_model(size: Model, tokenizer: Any, seed: int) -> PreTrainedModel:
         pad_token_id=tokenizer.pad_token_id,
     )
     return Qwen3ForCausalLM(config)
+
+
+def _untrained(stage: Stage) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    settings = stage.preset.model
+    corpus = read_trajectories(stage.inputs["trajectory_splits"] / "cpt.parquet")
+    tokenizer = train_tokenizer(corpus_texts(corpus, settings.template), settings.vocab_size, agent_phrases())
+    return random_model(settings, tokenizer, stage.seed), tokenizer
 
 
 def corpus_texts(trajectories: list[Trajectory], template: render.Template) -> Iterator[str]:

@@ -1,10 +1,10 @@
 """Stage `raw_trajectories`: records real shell sessions, exploratory and task-like.
 
-Episode `i` is a function of the preset and `i` alone. Workers record parts of
-PART_EPISODES episodes and write each part whole, so a killed run starts again
-at its missing parts and ends with the same episodes. A session that hangs or
-dies is a row like any other, with its outcome and reason. Judging what is
-worth training on is `clean`'s work.
+Episode `i` is a function of the preset and `i` alone, and every round has a
+range of `i` to itself. Workers record parts of PART_EPISODES episodes and write
+each part whole, so a killed run starts again at its missing parts and ends with
+the same episodes. A session that hangs or dies is a row like any other, with
+its outcome and reason. Judging what is worth training on is `clean`'s work.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from agentworld_dag.environments.sandbox import pick_backend
 from agentworld_dag.environments.tasks import initial_state, make_task, seed_of
 from agentworld_dag.environments.terminal import real_terminal
 from agentworld_dag.errors import SandboxError
+from agentworld_dag.rounds import EPISODES_PER_ROUND, number_of
 from agentworld_dag.stage import Stage, die_with_parent, run_stage
 from agentworld_dag.trajectories.parquet import scan_trajectories, write_trajectories
 from agentworld_dag.trajectories.recorder import Actor, Episode, record
@@ -43,7 +45,8 @@ def work(stage: Stage) -> dict[str, Any]:
     missing = [number for number in range(_part_count(collection)) if not part_path(parts, number).is_file()]
     stage.log(f"{len(missing)} of {_part_count(collection)} parts to record, sandbox {backend}")
     started_at = time.monotonic()
-    turns = _record_parts(collection, parts, missing, stage.log)
+    recording = partial(record_part, collection, parts, round_number=number_of(stage.round_name))
+    turns = _record_parts(recording, collection.workers, missing, stage.log)
     seconds = time.monotonic() - started_at
     return summarize(parts) | {"turns_per_s": turns / seconds}
 
@@ -59,9 +62,12 @@ def summarize(parts: Path) -> dict[str, Any]:
     return {"episodes": len(frame), "turns": turns, "real_steps": turns} | by
 
 
-def record_part(collection: Collection, parts: Path, number: int) -> int:
-    """Record one part and write it; returns its turns. Raises SandboxError when most of its sessions died."""
-    trajectories = asyncio.run(record_episodes(collection, _part_episodes(collection, number)))
+def record_part(collection: Collection, parts: Path, number: int, round_number: int = 1) -> int:
+    """Record one part of a round and write it; returns its turns.
+
+    Raises SandboxError when most of its sessions died.
+    """
+    trajectories = asyncio.run(record_episodes(collection, _part_episodes(collection, number, round_number)))
     dead = [t for t in trajectories if t.outcome in ("timed_out", "died")]
     if len(dead) > DEAD_SHARE_LIMIT * len(trajectories):
         raise SandboxError(
@@ -73,15 +79,19 @@ def record_part(collection: Collection, parts: Path, number: int) -> int:
 
 
 def episode(collection: Collection, index: int) -> tuple[Episode, Actor]:
-    """Episode `index` of the collection and who plays it; kinds are spread evenly over the parts."""
+    """Episode `index` of the collection and who plays it; kinds are spread evenly over the parts.
+
+    Round `n` has the EPISODES_PER_ROUND indices from `(n - 1) * EPISODES_PER_ROUND` on.
+    """
     total = collection.exploratory_episodes + collection.task_episodes
-    tasks_before = index * collection.task_episodes // total
+    inner = index % EPISODES_PER_ROUND
+    tasks_before = inner * collection.task_episodes // total
     seed = seed_of("collection", collection.seed, index)
     rng = random.Random(seed)
     name = f"terminal-{collection.seed}-{index:06d}"
-    if (index + 1) * collection.task_episodes // total == tasks_before:
+    if (inner + 1) * collection.task_episodes // total == tasks_before:
         return Episode(name, seed, initial_state(rng), collection.turns_per_episode), Explorer(rng)
-    task = make_task("train", collection.seed * total + tasks_before)
+    task = make_task("train", _first_task(collection, total, index - inner) + tasks_before)
     played = Episode(name, seed, task.initial_state, collection.turns_per_episode, task)
     return played, Expert(task, rng, collection.expert_noise)
 
@@ -90,11 +100,11 @@ def part_path(parts: Path, number: int) -> Path:
     return parts / f"part-{number:04d}.parquet"
 
 
-def _record_parts(collection: Collection, parts: Path, numbers: list[int], log: Callable[[str], None]) -> int:
+def _record_parts(recording: Callable[[int], int], workers: int, numbers: list[int], log: Callable[[str], None]) -> int:
     # spawn: a forked child would inherit the threads' locks of polars and of Pipes.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(collection.workers, mp_context=context, initializer=die_with_parent) as pool:
-        waiting = {pool.submit(record_part, collection, parts, number) for number in numbers}
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=die_with_parent) as pool:
+        waiting = {pool.submit(recording, number) for number in numbers}
         try:
             return _gather(waiting, log)
         except BaseException:
@@ -126,13 +136,20 @@ def _progress(done: int, total: int, turns: int, seconds: float) -> str:
     return f"{done}/{total} parts, {turns} turns, {turns / seconds:.0f} turns/s, {left}"
 
 
+def _first_task(collection: Collection, total: int, first: int) -> int:
+    """Index of the first task of the round whose first episode is `first`."""
+    # The offset times the seed keeps rounds of one seed apart though they differ in size.
+    return collection.seed * (total + first) + first
+
+
 def _part_count(collection: Collection) -> int:
     return -(-(collection.exploratory_episodes + collection.task_episodes) // PART_EPISODES)
 
 
-def _part_episodes(collection: Collection, number: int) -> range:
+def _part_episodes(collection: Collection, number: int, round_number: int) -> range:
     total = collection.exploratory_episodes + collection.task_episodes
-    return range(number * PART_EPISODES, min((number + 1) * PART_EPISODES, total))
+    first = (round_number - 1) * EPISODES_PER_ROUND
+    return range(first + number * PART_EPISODES, first + min((number + 1) * PART_EPISODES, total))
 
 
 async def record_episodes(collection: Collection, indices: range) -> list[Trajectory]:

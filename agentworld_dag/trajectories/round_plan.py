@@ -7,6 +7,7 @@ plan's own, so a lake can be moved whole. The first round goes on from nothing.
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,11 @@ def write_plan(folder: Path, plan: RoundPlan) -> dict[str, Any]:
     written = {"champion": champion, "splits": [os.path.relpath(splits, folder) for splits in plan.splits]}
     (folder / PLAN).write_text(json.dumps(written, indent=1))
     return written
+
+
+def plan_of(inputs: Mapping[str, Path]) -> RoundPlan:
+    """The plan among a stage's inputs; a stage that is given none goes on from nothing. Raises StoreError."""
+    return read_plan(inputs["round_plan"]) if "round_plan" in inputs else RoundPlan(None, ())
 
 
 def read_plan(folder: Path) -> RoundPlan:

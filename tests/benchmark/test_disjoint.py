@@ -5,8 +5,8 @@ import pytest
 
 from agentworld_dag.benchmark.check_generation import CheckSuite, build_checks
 from agentworld_dag.benchmark.disjoint import seen_in_training
+from agentworld_dag.trajectories.pools import overlap
 from agentworld_dag.trajectories.schema import Trajectory, Turn
-from agentworld_dag.trajectories.splits import overlap
 from tests.benchmark.recorded_sessions import HOME, SESSION
 
 TASK = json.dumps({"id": "evaluation-1", "instruction": "delete memo", "initial_state": HOME})

@@ -11,7 +11,9 @@ import yaml
 from agentworld_dag.config import Collection, load_preset
 from agentworld_dag.environments import sandbox
 from agentworld_dag.environments.bash_session import BashSession
+from agentworld_dag.environments.tasks import make_task, seed_of
 from agentworld_dag.errors import SandboxError
+from agentworld_dag.rounds import EPISODES_PER_ROUND
 from agentworld_dag.stage import run_stage
 from agentworld_dag.trajectories import collect
 from agentworld_dag.trajectories.parquet import read_trajectories
@@ -59,6 +61,41 @@ def test_task_episodes_are_spread_evenly_and_never_repeat() -> None:
     assert len({task.id for task in tasks}) == 200
     for start in range(0, 500, 100):
         assert sum(e.task is not None for e in episodes[start : start + 100]) == 40
+
+
+def test_round_one_records_the_episodes_it_always_did() -> None:
+    played = [collect.episode(small(seed=3), index)[0] for index in range(10)]
+    assert [e.id for e in played] == [f"terminal-3-{index:06d}" for index in range(10)]
+    assert [e.seed for e in played] == [seed_of("collection", 3, index) for index in range(10)]
+    assert [e.task for e in played if e.task] == [make_task("train", 30 + index) for index in range(4)]
+
+
+@pytest.mark.parametrize("seed", [0, 22222])  # 22222: 60 times the seed is 15 times the seed and a round's numbers
+def test_rounds_of_any_size_share_no_episode_and_no_task(seed: int) -> None:
+    first = small(seed=seed, exploratory_episodes=36, task_episodes=24)
+    later = small(seed=seed, exploratory_episodes=9, task_episodes=6)
+    numbered = [(first, 0, 60), (later, EPISODES_PER_ROUND, 15), (later, 2 * EPISODES_PER_ROUND, 15)]
+    played = [collect.episode(c, start + index)[0] for c, start, count in numbered for index in range(count)]
+    tasks = [e.task.id for e in played if e.task]
+    assert len({e.id for e in played}) == len({e.seed for e in played}) == len(played) == 90
+    assert len(set(tasks)) == len(tasks) == 36
+
+
+def test_a_later_round_records_numbers_of_its_own(tmp_path: Path) -> None:
+    collect.record_part(small(), tmp_path, 0, round_number=3)
+    recorded = read_trajectories(tmp_path)
+    assert [t.id for t in recorded] == [f"terminal-1-{2_000_000 + index}" for index in range(10)]
+    assert [t.kind for t in recorded].count("task") == 4
+
+
+def test_the_stage_records_the_round_it_is_given(tmp_path: Path) -> None:
+    size = {"exploratory_episodes": 3, "task_episodes": 2, "turns_per_episode": 2, "workers": 1}
+    later = {"later_rounds": {"replay_share": 0.25, "changes": {"collection": size}}}
+    preset = tmp_path / "later.yaml"
+    preset.write_text(yaml.safe_dump(yaml.safe_load(PRESET.read_text()) | later))
+    run_stage(collect.work, [*arguments(preset, tmp_path / "out"), "--round", "round-0002"])
+    ids = [t.id for t in read_trajectories(tmp_path / "out" / "parts")]
+    assert ids == [f"terminal-1-{1_000_000 + index}" for index in range(5)]
 
 
 def test_the_metrics_count_what_was_recorded(tmp_path: Path) -> None:

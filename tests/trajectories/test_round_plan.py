@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from agentworld_dag.errors import StoreError
-from agentworld_dag.trajectories.round_plan import Champion, RoundPlan, read_plan, write_plan
+from agentworld_dag.trajectories.round_plan import Champion, RoundPlan, plan_of, read_plan, write_plan
 
 
 @pytest.fixture
@@ -26,6 +26,12 @@ def test_a_plan_is_read_as_it_was_written_and_moves_with_the_lake(lake, tmp_path
 def test_the_first_round_goes_on_from_nothing(lake):
     write_plan(lake / "plan", RoundPlan(None, ()))
     assert read_plan(lake / "plan") == RoundPlan(None, ())
+
+
+def test_a_stage_without_a_plan_goes_on_from_nothing(lake):
+    write_plan(lake / "plan", RoundPlan(None, (lake / "splits",)))
+    assert plan_of({"splits": lake}) == RoundPlan(None, ())
+    assert len(plan_of({"round_plan": lake / "plan"}).splits) == 1
 
 
 def test_a_missing_plan_and_a_missing_folder_are_named(lake):

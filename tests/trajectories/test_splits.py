@@ -1,19 +1,18 @@
 import json
 import random
+from dataclasses import replace
 
 import pytest
 
 from agentworld_dag.config import Splits
-from agentworld_dag.errors import ConfigError, StoreError, TrajectoryError
+from agentworld_dag.errors import ConfigError, TrajectoryError
 from agentworld_dag.trajectories import parquet
-from agentworld_dag.trajectories.schema import Trajectory, Turn
-from agentworld_dag.trajectories.splits import SPLITS, Split, groups, overlap, pair_overlap, read_splits, split, work
+from agentworld_dag.trajectories.pools import SPLITS, TRAINING, overlap, read_earlier_held_out, read_splits
+from agentworld_dag.trajectories.round_plan import RoundPlan, write_plan
+from agentworld_dag.trajectories.schema import Turn
+from agentworld_dag.trajectories.splits import split, work
 
 SHARES = Splits(cpt=0.2, rl=0.2, validation=0.1, held_out=0.1)
-
-
-def pools_of(**members: list[Trajectory]) -> dict[Split, list[Trajectory]]:
-    return {name: members.get(name, []) for name in SPLITS}
 
 
 @pytest.fixture
@@ -63,43 +62,6 @@ def test_a_trajectory_keeps_its_pool_when_a_round_adds_data(episode):
         assert {t.id for t in before[name]} <= {t.id for t in after[name]}
 
 
-def test_groups_join_through_a_shared_task_and_a_shared_session(episode):
-    task = json.dumps({"id": "t1", "goal": 1})
-    renamed = json.dumps({"goal": 1, "id": "t2"})
-    linked = [
-        episode("a", task=task),
-        episode("b", initial_state="x=1\ncwd=~", task=renamed),
-        episode("c", initial_state="x=1\ncwd=~"),
-        episode("d", initial_state="y=1\ncwd=~"),
-    ]
-    names = groups(linked)
-    assert names[0] == names[1] == names[2] != names[3]
-
-
-@pytest.mark.parametrize("kind", ["id", "session", "task"])
-def test_overlap_can_fail(episode, kind):
-    task = json.dumps({"id": "t", "goal": 1})
-    twins = {
-        "id": (episode("a"), episode("a", initial_state="x=1\ncwd=~")),
-        "session": (episode("a"), episode("b")),
-        "task": (episode("a", task=task), episode("b", initial_state="x=1\ncwd=~", task=task)),
-    }[kind]
-    found = overlap(pools_of(held_out=[twins[0]], sft=[twins[1]]))
-    assert found == {"id": 0, "session": 0, "task": 0} | {kind: 1}
-
-
-def test_overlap_ignores_repeats_inside_one_pool(episode):
-    assert overlap(pools_of(sft=[episode("a"), episode("a")])) == {"id": 0, "session": 0, "task": 0}
-
-
-def test_pair_overlap_counts_state_and_action_together(episode):
-    asked = episode(turns=(Turn("ls", "~$", "a=1\ncwd=~"), Turn("ls", "~$", "a=1\ncwd=~")))
-    known = episode(turns=(Turn("ls", "~$", "cwd=~"), Turn("cat a", "~$", "cwd=~")))
-    assert pair_overlap([known], [asked]) == 0.5
-    assert pair_overlap([], [asked]) == 0.0
-    assert pair_overlap([known], []) == 0.0
-
-
 def test_shares_that_leave_sft_nothing_are_refused(sessions):
     greedy = Splits(cpt=0.5, rl=0.3, validation=0.1, held_out=0.1)
     with pytest.raises(ConfigError, match=r"is 1\.000; keep it below 1"):
@@ -116,9 +78,14 @@ def test_a_pool_without_a_share_may_be_empty(sessions):
     assert pools["cpt"] == []
 
 
-def test_a_task_that_is_not_json_names_the_trajectory(episode):
-    with pytest.raises(TrajectoryError, match=r"task of trajectory episode-1 is not JSON"):
-        groups([episode(task="{")])
+def test_what_is_placed_already_stays_and_fills_its_pool(sessions, episode):
+    known = episode("known", initial_state="k=1\ncwd=~")
+    free, bound = split(sessions, SHARES, 0), split(sessions, SHARES, 0, {"validation": [known]})
+    assert bound == free | {"validation": [known, *free["validation"]]}
+    only_validation = Splits(cpt=0.0, rl=0.0, validation=0.1, held_out=0.0)
+    assert split(sessions[:1], only_validation, 0, {"validation": [known]}) == {
+        "held_out": [], "validation": [known], "rl": [], "cpt": [], "sft": sessions[:1]
+    }  # fmt: skip
 
 
 def test_work_writes_five_files_and_counts(tmp_path, sessions, stage):
@@ -131,6 +98,91 @@ def test_work_writes_five_files_and_counts(tmp_path, sessions, stage):
     assert 0 < metrics["pair_overlap"]["held_out"] <= 1
 
 
-def test_a_missing_split_file_is_named(tmp_path):
-    with pytest.raises(StoreError, match=r"held_out\.parquet"):
-        read_splits(tmp_path)
+@pytest.fixture
+def turned(tmp_path, episode, stage):
+    """Turns rounds one after another: metrics and folder of each, all earlier folders in its plan."""
+    folders = []
+
+    def turn(fresh):
+        number = len(folders) + 1
+        clean, plan, out = (tmp_path / f"{name}{number}" for name in ("clean", "plan", "out"))
+        for folder in (clean, plan, out):
+            folder.mkdir()
+        parquet.write_trajectories(clean / "trajectories.parquet", fresh)
+        write_plan(plan, RoundPlan(None, tuple(folders)))
+        running = stage({"clean_trajectories": clean, "round_plan": plan}, splits=SHARES)
+        metrics = work(replace(running, out=out, round_name=f"round-{number:04d}"))
+        folders.append(out)
+        return metrics, out
+
+    return turn
+
+
+def fresh_sessions(episode, prefix, count):
+    return [episode(f"{prefix}{number}", initial_state=f"{prefix}={number}\ncwd=~") for number in range(count)]
+
+
+def ids(trajectories):
+    return {trajectory.id for trajectory in trajectories}
+
+
+def test_the_first_round_is_split_as_without_a_plan(turned, sessions):
+    metrics, folder = turned(sessions)
+    assert read_splits(folder) == split(sessions, SHARES, 1)
+    assert read_earlier_held_out(folder) == []
+    assert metrics["replayed"] == dict.fromkeys(TRAINING, 0)
+    assert metrics["inherited"] == dict.fromkeys(SPLITS, 0)
+    assert metrics["dropped"] == 0
+
+
+def test_a_third_round_replays_both_and_holds_out_what_both_held_out(turned, episode):
+    rounds = [fresh_sessions(episode, prefix, 400) for prefix in "abc"]
+    (_, first), (_, second), (metrics, third) = [turned(fresh) for fresh in rounds]
+    pools, old = read_splits(third), [read_splits(first), read_splits(second)]
+    for name in TRAINING:
+        replayed = [t.id for t in pools[name] if not t.id.startswith("c")]
+        assert len(replayed) == len(set(replayed)) == metrics["replayed"][name]
+        assert metrics["replayed"][name] / len(pools[name]) == pytest.approx(0.25, abs=0.01)
+        assert {id[0] for id in replayed} == {"a", "b"}
+        assert set(replayed) <= ids(old[0][name] + old[1][name])
+    assert {t.id[0] for name in ("validation", "held_out") for t in pools[name]} == {"c"}
+    held_out = read_earlier_held_out(third)
+    assert [t.id for t in held_out] == [t.id for t in old[0]["held_out"] + old[1]["held_out"]]
+    assert metrics["overlap"] == {"id": 0, "session": 0, "task": 0}
+
+
+def test_sessions_recorded_again_stay_where_they_were_in_later_rounds(turned, episode, sessions):
+    _, first = turned(sessions)
+    again = [replace(trajectory, id=f"again-{trajectory.id}") for trajectory in sessions]
+    metrics, second = turned(again + fresh_sessions(episode, "b", 400))
+    old, pools = read_splits(first), read_splits(second)
+    for name in SPLITS:
+        assert ids(t for t in pools[name] if t.id.startswith("again")) == {f"again-{t.id}" for t in old[name]}
+    assert metrics["inherited"] == {name: len(pool) for name, pool in old.items()}
+    assert metrics["overlap"] == {"id": 0, "session": 0, "task": 0}
+
+
+def test_a_session_that_binds_two_earlier_pools_is_dropped_with_its_group(turned, episode):
+    first = fresh_sessions(episode, "a", 400)
+    _, folder = turned(first)
+    old = read_splits(folder)
+    task = json.dumps({"goal": 1})
+    bridge = [
+        replace(old["held_out"][0], id="x", task=task),
+        replace(old["sft"][0], id="y", task=task),
+        episode("z", initial_state="z=1\ncwd=~", task=task),
+    ]
+    metrics, second = turned(bridge + fresh_sessions(episode, "b", 400))
+    assert metrics["dropped"] == 3
+    assert not ids(bridge) & {t.id for pool in read_splits(second).values() for t in pool}
+    assert metrics["overlap"] == {"id": 0, "session": 0, "task": 0}
+
+
+@pytest.mark.parametrize("held", ["held_out", "validation"])
+def test_overlap_sees_training_on_what_an_earlier_round_kept_away(turned, episode, held):
+    _, first = turned(fresh_sessions(episode, "a", 400))
+    stolen = read_splits(first)[held][0]
+    path = first / "sft.parquet"
+    parquet.write_trajectories(path, [*parquet.read_trajectories(path), replace(stolen, id="forged")])
+    metrics, _ = turned(fresh_sessions(episode, "b", 400))
+    assert metrics["overlap"] == {"id": 0, "session": 1, "task": 0}

@@ -1,0 +1,61 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from agentworld_dag.errors import StoreError, TrainError
+from agentworld_dag.stage import Stage
+from agentworld_dag.training.base_model import work
+from agentworld_dag.training.checkpoints import load_checkpoint
+from agentworld_dag.trajectories.round_plan import Champion, RoundPlan, write_plan
+
+
+def planned(folder: Path, champion: Path | None) -> Path:
+    folder.mkdir()
+    write_plan(folder, RoundPlan(champion and Champion("3", champion, champion), ()))
+    return folder
+
+
+def test_a_round_starts_from_the_champion_whatever_the_preset_says(
+    tmp_path: Path, stage: Callable[..., Stage], base: Path
+) -> None:
+    plan = planned(tmp_path / "plan", base)
+    running = stage("start", {"round_plan": plan}, seed=5)
+    bigger = running.preset.model.model_copy(update={"hidden_size": 64, "vocab_size": 300})
+    running.preset = running.preset.model_copy(update={"model": bigger})
+    metrics = work(running)
+    champion, tokenizer = load_checkpoint(base / "checkpoint")
+    started, same_tokenizer = load_checkpoint(running.out / "checkpoint")
+    weights = started.state_dict()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in champion.state_dict().items())
+    assert same_tokenizer.get_vocab() == tokenizer.get_vocab()
+    assert same_tokenizer.chat_template == tokenizer.chat_template
+    configs = [json.loads((out / "checkpoint" / "config.json").read_text()) for out in (base, running.out)]
+    assert configs[0] == configs[1]
+    assert metrics["from_champion"] == 1
+    assert metrics["vocabulary"] == len(tokenizer)
+
+
+def test_a_plan_without_a_champion_leaves_the_start_to_the_preset(
+    tmp_path: Path, stage: Callable[..., Stage], base: Path, splits: Path
+) -> None:
+    running = stage("start", {"round_plan": planned(tmp_path / "plan", None), "trajectory_splits": splits})
+    assert work(running)["from_champion"] == 0
+    expected, found = (load_checkpoint(out / "checkpoint")[0].state_dict() for out in (base, running.out))
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+    assert work(stage("other", {"trajectory_splits": splits}, seed=1))["from_champion"] == 0
+    other = load_checkpoint(tmp_path / "other" / "checkpoint")[0].state_dict()
+    assert any(not torch.equal(other[name], tensor) for name, tensor in expected.items())
+
+
+def test_a_champion_without_weights_is_named(tmp_path: Path, stage: Callable[..., Stage]) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    plan = planned(tmp_path / "plan", empty)
+    with pytest.raises(TrainError, match=r"empty/checkpoint holds no checkpoint"):
+        work(stage("start", {"round_plan": plan}))
+    empty.rmdir()
+    with pytest.raises(StoreError, match="which is gone"):
+        work(stage("start", {"round_plan": plan}))
