@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from agentworld_dag.benchmark.limit import AdaptiveLimit
+from agentworld_dag.endpoints.limit import AdaptiveLimit
 from agentworld_dag.errors import ConfigError
 
 ATTEMPTS = 6
