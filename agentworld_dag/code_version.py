@@ -1,7 +1,9 @@
 """The code version of a stage: a digest of its script and of every project module it can reach.
 
 An edited script, or an edited module it imports, makes the stage run again;
-comments and formatting do not. Installed packages are not part of it: a new
+comments, docstrings and formatting do not. No stage reads its docstrings: the
+one that a model is shown, of the agent's tool, must equal the constant
+`trajectories.agent_chat.TOOLS`. Installed packages are not part of it: a new
 torch reuses old artifacts until a person says otherwise (`make clean`).
 """
 
@@ -14,8 +16,12 @@ from agentworld_dag.errors import ConfigError
 
 PACKAGE = "agentworld_dag"
 ROOT = Path(__file__).parent
-RUNNER = frozenset(f"{PACKAGE}.{name}" for name in ("stage", "artifacts", "tracking", "errors", "config"))
-"""How a stage is run and recorded, and the types of its settings, do not change what it makes."""
+RUNNING = ("stage", "artifacts", "tracking", "errors", "code_version")
+"""How a stage is run, recorded and versioned."""
+SETTINGS = ("config", "settings", "benchmark.settings", "monitoring.settings")
+"""The types of settings; the values that a stage reads are in its fingerprint (`assets.recipe`)."""
+UNVERSIONED = frozenset(f"{PACKAGE}.{name}" for name in RUNNING + SETTINGS)
+"""What these say does not change what a stage makes."""
 
 
 @cache
@@ -33,7 +39,7 @@ def reachable(module: str) -> set[str]:
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name not in found and name not in RUNNER:
+        if name not in found and name not in UNVERSIONED:
             found.add(name)
             waiting += _imports(name)
     return found
@@ -56,12 +62,19 @@ def _shape(module: str) -> str:
     return ast.dump(_tree(module))
 
 
+class _Undocumented(ast.NodeTransformer):
+    """Leaves out strings that are statements: docstrings of modules, classes, functions and attributes."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
+
+
 @cache
 def _tree(module: str) -> ast.Module:
     path = _file(module)
     if path is None:
         raise ConfigError(f"{module} has no source file below {ROOT}; name a module of {PACKAGE}")
-    return ast.parse(path.read_text())
+    return _Undocumented().visit(ast.parse(path.read_text()))
 
 
 def _file(module: str) -> Path | None:

@@ -29,10 +29,10 @@ from urllib.request import urlopen
 
 import aiohttp
 
-from agentworld_dag.benchmark.endpoint import Endpoint
 from agentworld_dag.benchmark.inference import predict_samples
 from agentworld_dag.benchmark.samples import BenchSample
 from agentworld_dag.config import load_preset
+from agentworld_dag.endpoints.client import Endpoint
 from agentworld_dag.training.base_model import random_model
 from agentworld_dag.training.checkpoints import save_checkpoint
 from agentworld_dag.training.tokenizer import train_tokenizer

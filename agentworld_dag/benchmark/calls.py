@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agentworld_dag.benchmark.endpoint import ChatClient, Endpoint, Refusal, Reply
 from agentworld_dag.benchmark.progress import progress_bar
 from agentworld_dag.benchmark.results import ResultsFile
 from agentworld_dag.benchmark.samples import Key
+from agentworld_dag.endpoints.client import ChatClient, Endpoint, Refusal, Reply
 from agentworld_dag.errors import EndpointError
 
 if TYPE_CHECKING:

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from agentworld_dag.benchmark.cost import Prices
-    from agentworld_dag.benchmark.endpoint import Endpoint
     from agentworld_dag.benchmark.local import LocalModel
     from agentworld_dag.benchmark.prompts import JudgePrompts
     from agentworld_dag.benchmark.samples import BenchSample, Key
+    from agentworld_dag.endpoints.client import Endpoint
     from agentworld_dag.evaluation.intervals import Resampling
 
 log = logging.getLogger(__name__)
@@ -168,9 +168,9 @@ def _world_model(options: argparse.Namespace) -> "Endpoint | LocalModel":
 def _predictions(
     samples: "Sequence[BenchSample]", model: "Endpoint | LocalModel", out: Path, prices: "Prices | None"
 ) -> "Mapping[Key, Mapping[str, Any]]":
-    from agentworld_dag.benchmark.endpoint import Endpoint
     from agentworld_dag.benchmark.inference import predict_samples
     from agentworld_dag.benchmark.local import predict_locally
+    from agentworld_dag.endpoints.client import Endpoint
 
     if isinstance(model, Endpoint):
         return predict_samples(samples, model, out, prices)
@@ -190,7 +190,7 @@ def judge_of(options: argparse.Namespace) -> "Endpoint | None":
 
 
 def _endpoint(options: argparse.Namespace, url: str, model: str, temperature: float, key: str) -> "Endpoint":
-    from agentworld_dag.benchmark.endpoint import Endpoint
+    from agentworld_dag.endpoints.client import Endpoint
 
     return Endpoint(
         url=url.rstrip("/"),

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentworld_dag.benchmark.endpoint import Refusal, Reply
 from agentworld_dag.benchmark.lines import Line, read_lines
+from agentworld_dag.endpoints.client import Refusal, Reply
 from agentworld_dag.errors import ConfigError
 
 MILLION = 1_000_000

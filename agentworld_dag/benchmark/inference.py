@@ -14,9 +14,9 @@ from typing import Any
 
 from agentworld_dag.benchmark.calls import Call, make_calls
 from agentworld_dag.benchmark.cost import Prices, used
-from agentworld_dag.benchmark.endpoint import Endpoint, Refusal, Reply
 from agentworld_dag.benchmark.results import ResultsFile
 from agentworld_dag.benchmark.samples import BenchSample, Key, placed
+from agentworld_dag.endpoints.client import Endpoint, Refusal, Reply
 
 PREDICTIONS = "predictions.jsonl"
 NOT_THE_ANSWER = ("url", "api_key", "most_open", "timeout_s")

@@ -15,12 +15,12 @@ from typing import Any
 
 from agentworld_dag.benchmark.calls import Call, make_calls
 from agentworld_dag.benchmark.cost import Prices, used
-from agentworld_dag.benchmark.endpoint import Endpoint, Refusal, Reply
 from agentworld_dag.benchmark.extraction import after_reasoning, observation, predicted_observation
 from agentworld_dag.benchmark.prompts import OWN, JudgePrompts
 from agentworld_dag.benchmark.results import ResultsFile
 from agentworld_dag.benchmark.rules import RULES_VERSION, judge_by_rules
 from agentworld_dag.benchmark.samples import BenchSample, Key, placed
+from agentworld_dag.endpoints.client import Endpoint, Refusal, Reply
 from agentworld_dag.training.judge import Rubric
 
 JUDGED = "judged.jsonl"

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from agentworld_dag.benchmark.calls import Call, make_calls
-from agentworld_dag.benchmark.endpoint import Endpoint
 from agentworld_dag.benchmark.inference import settings
 from agentworld_dag.benchmark.judging import RULES, folder_name, judged_row, scored_row
 from agentworld_dag.benchmark.kappa import TOTAL, kappas
@@ -37,6 +36,7 @@ from agentworld_dag.benchmark.results import ResultsFile
 from agentworld_dag.benchmark.rubric import RUBRIC_VERSION, judge_messages
 from agentworld_dag.benchmark.rules import RULES_VERSION, judge_by_rules
 from agentworld_dag.benchmark.samples import BenchSample, Key
+from agentworld_dag.endpoints.client import Endpoint
 from agentworld_dag.evaluation.intervals import Estimate, Floats, Resampling, Sample, estimate, mean, measured
 from agentworld_dag.training.judge import DIMENSIONS, Rubric
 from agentworld_dag.training.judge import judge_by_rules as rewarded_rules

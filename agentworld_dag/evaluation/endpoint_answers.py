@@ -11,13 +11,13 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from agentworld_dag.benchmark.endpoint import Endpoint
 from agentworld_dag.benchmark.heldout import CHECKS, DATA
 from agentworld_dag.benchmark.inference import predict_samples
 from agentworld_dag.benchmark.judging import slug
 from agentworld_dag.benchmark.rubric import SCHEMA
 from agentworld_dag.benchmark.samples import BenchSample, read_benchmark
 from agentworld_dag.benchmark.settings import ChatEndpoint
+from agentworld_dag.endpoints.client import Endpoint
 from agentworld_dag.stage import Stage, run_stage
 
 KEY, JUDGE_KEY = "AGENTWORLD_MODEL_API_KEY", "AGENTWORLD_JUDGE_API_KEY"

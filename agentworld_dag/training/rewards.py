@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentworld_dag.errors import TrajectoryError
-from agentworld_dag.training.judge import ChatJudge, Rubric, judge_by_rules, overlap_f1
+from agentworld_dag.training.chat_judge import ChatJudge
+from agentworld_dag.training.judge import Rubric, judge_by_rules, overlap_f1
 from agentworld_dag.trajectories import patch
 from agentworld_dag.trajectories.render import Answer, parse_answer
 

@@ -22,6 +22,7 @@ from trl.trainer.grpo_config import GRPOConfig
 from agentworld_dag.config import WorldModelRl
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.stage import Stage, run_stage
+from agentworld_dag.training.chat_judge import ChatJudge, judge_endpoint
 from agentworld_dag.training.checkpoints import (
     MarkComplete,
     last_complete_checkpoint,
@@ -29,7 +30,6 @@ from agentworld_dag.training.checkpoints import (
     save_checkpoint,
 )
 from agentworld_dag.training.group_trainer import GroupTrainer
-from agentworld_dag.training.judge import ChatJudge
 from agentworld_dag.training.labelled_head import score_labels_only
 from agentworld_dag.training.optimizer import build_optimizer
 from agentworld_dag.training.progress import ReportProgress
@@ -112,7 +112,8 @@ def _judge(settings: WorldModelRl) -> ChatJudge | None:
         return None
     if settings.judge_model is None:
         raise ConfigError("world_model_rl.judge_url is set but judge_model is not; name the model the endpoint serves")
-    return ChatJudge(settings.judge_url, settings.judge_model, os.environ.get("AGENTWORLD_JUDGE_API_KEY", ""))
+    key = os.environ.get("AGENTWORLD_JUDGE_API_KEY", "")
+    return ChatJudge(judge_endpoint(settings.judge_url, settings.judge_model, key))
 
 
 def _arguments(stage: Stage, settings: WorldModelRl) -> GRPOConfig:

@@ -7,7 +7,7 @@ from typing import Any
 
 from agentworld_dag.benchmark.rules import judge_by_rules
 from agentworld_dag.training.judge import Rubric
-from tests.benchmark.scripted_server import Answer, Said
+from tests.endpoints.scripted_server import Answer, Said
 
 Asked = dict[str, Any]
 Leaning = Callable[[Asked, Rubric], Rubric]

@@ -9,9 +9,9 @@ from agentworld_dag.cli import main
 from agentworld_dag.trajectories.parquet import write_trajectories
 from tests.benchmark.clone import write_clone
 from tests.benchmark.judged_rows import DIMENSIONS
-from tests.benchmark.scripted_server import Said, serving
 from tests.benchmark.test_run import arguments, honest, judged, scores
 from tests.benchmark.test_samples import row, write
+from tests.endpoints.scripted_server import Said, serving
 
 NOBODY = "http://127.0.0.1:9/v1"
 

@@ -10,7 +10,7 @@ from agentworld_dag.benchmark.checks import read_checks
 from agentworld_dag.benchmark.samples import placed, read_benchmark
 from agentworld_dag.trajectories.parquet import read_trajectories, write_trajectories
 from tests.benchmark.recorded_sessions import HOME, SESSION
-from tests.benchmark.scripted_server import Said, serving
+from tests.endpoints.scripted_server import Said, serving
 
 
 @pytest.fixture

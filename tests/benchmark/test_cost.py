@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from agentworld_dag.benchmark.cost import Prices, totals, used
-from agentworld_dag.benchmark.endpoint import Refusal, Reply
 from agentworld_dag.cli import main
+from agentworld_dag.endpoints.client import Refusal, Reply
 from agentworld_dag.errors import ConfigError
-from tests.benchmark.scripted_server import Said, completion, serving
 from tests.benchmark.test_run import arguments, honest, judged, scores
 from tests.benchmark.test_samples import row, write
+from tests.endpoints.scripted_server import Said, completion, serving
 
 REPLY = Reply("x", "stop", 2_000_000, 500_000, 1.25)
 

@@ -14,8 +14,8 @@ from agentworld_dag.cli import main
 from tests.benchmark.clone import write_clone
 from tests.benchmark.forged import FORGED
 from tests.benchmark.judged_rows import DIMENSIONS
-from tests.benchmark.scripted_server import Said, serving
 from tests.benchmark.test_samples import row, write
+from tests.endpoints.scripted_server import Said, serving
 
 HONEST = "honest"
 TRUTHS = {

@@ -14,8 +14,8 @@ import pytest
 
 from agentworld_dag.cli import main
 from agentworld_dag.training.judge import DIMENSIONS
-from tests.benchmark.scripted_server import Answer, Said, serving
 from tests.benchmark.test_samples import row, write
+from tests.endpoints.scripted_server import Answer, Said, serving
 
 TRUE_ANSWERS = ["a", "red\u2028blue\x85\x1b[0m", "~$"]
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from agentworld_dag.benchmark.endpoint import Endpoint
 from agentworld_dag.benchmark.trial import Trial, try_judge
 from agentworld_dag.benchmark.verdicts import claims, verdicts
 from agentworld_dag.cli import main
+from agentworld_dag.endpoints.client import Endpoint
 from agentworld_dag.errors import EvaluationError
 from agentworld_dag.evaluation.intervals import Resampling
 from tests.benchmark import scripted_judge as judges
-from tests.benchmark.scripted_server import Answer, Said, serving
 from tests.benchmark.trial_samples import CALLS, SAMPLES, small_limits, trial_samples, write_samples, write_trial_preset
+from tests.endpoints.scripted_server import Answer, Said, serving
 
 PLAN = Resampling(50, seed=0)
 ALL = tuple(claims(small_limits()))

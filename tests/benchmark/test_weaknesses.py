@@ -17,9 +17,9 @@ from agentworld_dag.evaluation.intervals import Resampling
 from tests.benchmark.clone import write_clone
 from tests.benchmark.judged_rows import DIMENSIONS
 from tests.benchmark.judged_rows import write as write_rows
-from tests.benchmark.scripted_server import Answer, Said, serving
 from tests.benchmark.test_run import TRUE_ANSWERS, arguments, honest, judged, scores
 from tests.benchmark.test_samples import row, write
+from tests.endpoints.scripted_server import Answer, Said, serving
 
 MARKER = "**Environment Observation:**"
 PLAN = Resampling(200, 0)
@@ -261,7 +261,7 @@ def test_an_answer_with_half_a_surrogate_is_kept_in_a_file_that_anything_can_rea
 def test_a_reply_of_the_wrong_shape_is_one_failed_call(
     data: Path, capsys, body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agentworld_dag.benchmark.endpoint.ATTEMPTS", 1)
+    monkeypatch.setattr("agentworld_dag.endpoints.client.ATTEMPTS", 1)
     found = strict(data, capsys, lambda request, n: Said(body=body) if n == 3 else honest(request, n))
     assert found["domains"]["terminal"]["failed"] == 1
 

@@ -13,7 +13,7 @@ from agentworld_dag.errors import EndpointError, StoreError
 from agentworld_dag.evaluation import answers, endpoint_answers, judge_trial, judged_answers, leaderboard
 from agentworld_dag.evaluation.intervals import Resampling
 from agentworld_dag.evaluation.measurements import CHECKPOINTS
-from tests.benchmark.scripted_server import Said, serving
+from tests.endpoints.scripted_server import Said, serving
 from tests.small_loop import base, heldout, small_preset, splits, stage
 
 __all__ = ["base", "heldout", "splits", "stage"]

@@ -1,7 +1,10 @@
 import json
+from dataclasses import replace
 
+from agentworld_dag.training.chat_judge import ChatJudge, judge_endpoint
 from agentworld_dag.training.judge import DIMENSIONS, judge_by_rules
 from agentworld_dag.training.rewards import FULL_REWARD, Truth, hybrid_rewards, neutral_where_unscored
+from tests.endpoints.scripted_server import Said, serving
 
 TRUTH = Truth("cwd=~\nlist=cat", "echo red > memo", "memo=red", "red\n~$")
 GOLD = "<think>\nmemo?\n->\nmemo=red\n</think>\n\nred\n~$"
@@ -57,10 +60,11 @@ def test_the_rule_judge_gives_five_exactly_to_the_truth() -> None:
         assert all(1 <= score <= 5 for score in scores.values())
 
 
-def test_a_failed_judge_call_is_a_gap_and_not_a_zero(endpoint) -> None:
-    judge, _, answers = endpoint
-    answers += [(500, ""), (200, json.dumps(dict.fromkeys(DIMENSIONS, 5)))]
-    assert hybrid_rewards([GOLD, GOLD, "unusable"], [TRUTH] * 3, 0.9, judge) == [None, FULL_REWARD, 0.0]
+def test_a_failed_judge_call_is_a_gap_and_not_a_zero() -> None:
+    fives = Said(json.dumps(dict.fromkeys(DIMENSIONS, 5)))
+    with serving(lambda _, before: fives if before else Said(status=400)) as server:
+        judge = ChatJudge(replace(judge_endpoint(server.url, "judge", ""), most_open=1))
+        assert hybrid_rewards([GOLD, GOLD, "unusable"], [TRUTH] * 3, 0.9, judge) == [None, FULL_REWARD, 0.0]
 
 
 def test_a_gap_is_neutral_in_its_own_group() -> None:

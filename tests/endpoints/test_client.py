@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from agentworld_dag.benchmark.endpoint import ATTEMPTS, ChatClient, Endpoint, Refusal, Reply
+from agentworld_dag.endpoints.client import ATTEMPTS, ChatClient, Endpoint, Refusal, Reply
 from agentworld_dag.errors import ConfigError
-from tests.benchmark.scripted_server import Said, serving
+from tests.endpoints.scripted_server import Said, serving
 
 MESSAGES = [{"role": "user", "content": "ls"}]
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from agentworld_dag.benchmark.limit import AdaptiveLimit
+from agentworld_dag.endpoints.limit import AdaptiveLimit
 from agentworld_dag.errors import ConfigError
 
 ATTEMPTS = 6
@@ -158,11 +158,10 @@ class ChatClient:
         return True
 
     def _refused(self, status: int, text: str, retry_after: str) -> Refusal:
-        said = _shown(text)
         if self._endpoint.api_key:
-            said = said.replace(self._endpoint.api_key, "***")
+            text = text.replace(self._endpoint.api_key, "***")  # before the cut, which could leave a part of it
         pause_s = min(float(retry_after), LONGEST_PAUSE_S) if retry_after.isdecimal() else 0.0
-        return Refusal(f"HTTP {status}: {said}", status in OVERLOADED, status in FATAL, pause_s)
+        return Refusal(f"HTTP {status}: {_shown(text)}", status in OVERLOADED, status in FATAL, pause_s)
 
     def _pause_s(self, attempt: int) -> float:
         """Doubles each time; the random half keeps calls that failed together from coming back together."""

@@ -3,10 +3,10 @@ import statistics
 import time
 from typing import Any
 
-from agentworld_dag.benchmark.endpoint import ChatClient, Reply
-from agentworld_dag.benchmark.limit import FIRST, REACH, SHORTEST, AdaptiveLimit
-from tests.benchmark.scripted_server import Said, Server, serving
-from tests.benchmark.test_endpoint import MESSAGES, endpoint
+from agentworld_dag.endpoints.client import ChatClient, Reply
+from agentworld_dag.endpoints.limit import FIRST, REACH, SHORTEST, AdaptiveLimit
+from tests.endpoints.scripted_server import Said, Server, serving
+from tests.endpoints.test_client import MESSAGES, endpoint
 
 
 class Scene:
