@@ -6,6 +6,7 @@ import dagster as dg
 
 from agentworld_dag.assets.presentation import breakdown, materialized, number
 from agentworld_dag.assets.recipe import Recipe, make
+from agentworld_dag.assets.rounds import round_plan
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
 from agentworld_dag.resources.local_jobs import LocalJobs
@@ -84,7 +85,7 @@ def clean_trajectories(
 
 
 @data_asset(
-    deps=[clean_trajectories],
+    deps=[clean_trajectories, round_plan],
     kinds={"python", "polars"},
     code_version=SPLITTING.code_version,
     check_specs=[

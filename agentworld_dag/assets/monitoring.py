@@ -81,7 +81,5 @@ def artifact_of(champion: Champion, lake: Lake) -> Path:
     asset = LAKE_ASSETS[champion.model]
     folder = lake.folder(asset, champion.round, champion.made.get(asset, ""))
     if not is_complete(folder):
-        raise StoreError(
-            f"{champion.name} is used from {folder}, which is gone; restore it, or promote another"
-        )
+        raise StoreError(f"{champion.name} is used from {folder}, which is gone; restore it, or promote another")
     return folder

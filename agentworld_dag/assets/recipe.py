@@ -70,11 +70,22 @@ class Artifact:
         return self.result["metrics"]
 
 
-def make(context: dg.AssetExecutionContext, recipe: Recipe, preset: RunPreset, lake: Lake, jobs: LocalJobs) -> Artifact:
-    """The artifact of the asset in its round. Raises dg.Failure with one clear reason."""
+def make(
+    context: dg.AssetExecutionContext,
+    recipe: Recipe,
+    preset: RunPreset,
+    lake: Lake,
+    jobs: LocalJobs,
+    others: Mapping[str, Path] | None = None,
+) -> Artifact:
+    """The artifact of the asset in its round. `others`: inputs that are no assets of the round, by name.
+
+    Raises dg.Failure with one clear reason.
+    """
     with failing_clearly():
         asset = context.asset_key.to_user_string()
         upstream = {name: latest(context, name, lake, preset.seed) for name in upstream_names(context)}
+        upstream |= others or {}
         round_name = context.partition_key
         folder = lake.folder(asset, round_name, recipe.fingerprint(asset, preset, round_name, upstream))
         reused = is_complete(folder)

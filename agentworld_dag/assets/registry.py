@@ -1,78 +1,157 @@
-"""Group `registry`: what the round trained, as versions in the MLflow model registry."""
+"""Group `registry`: what the round trained, as versions in the MLflow model registry.
+
+The end of each line of training becomes the candidate: its review pack is put
+up first and the alias given last, so whoever sees the alias finds the pack
+complete. Nothing here makes a champion.
+"""
 
 import json
+import tempfile
+from pathlib import Path
+from shutil import copy
 
 import dagster as dg
 
-from agentworld_dag.assets.agent import (
-    agent_base,
-    agent_real_rl,
-    agent_real_rl_scarce,
-    agent_scratch,
-    agent_sim_rl,
-    agent_warmup,
-)
+from agentworld_dag.assets.agent import agent_base, agent_sim_rl
 from agentworld_dag.assets.benchmark import leaderboard
-from agentworld_dag.assets.evaluation import refresh_when_inputs_change, transfer_report
+from agentworld_dag.assets.comparison import candidate_comparison, policy_comparison
+from agentworld_dag.assets.data import trajectory_splits
 from agentworld_dag.assets.presentation import table
-from agentworld_dag.assets.recipe import failing_clearly, latest
-from agentworld_dag.assets.world_model import world_model_cpt, world_model_rl, world_model_sft
+from agentworld_dag.assets.recipe import failing_clearly, latest, upstream_names
+from agentworld_dag.assets.review_pack import (
+    SHOWN_FILES,
+    Folders,
+    agent_card,
+    blocking_checks,
+    rollouts,
+    world_model_card,
+)
+from agentworld_dag.assets.rounds import round_plan
+from agentworld_dag.assets.world_model import simulator, world_model_cpt, world_model_rl, world_model_sft
+from agentworld_dag.monitoring.champion import AGENT, MADE, ROUND, SEED, WORLD_MODEL
+from agentworld_dag.monitoring.review import BLOCKING_CHECKS, CANDIDATE, CHAMPION, DECISION
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
 from agentworld_dag.resources.preset import RunPreset
-from agentworld_dag.resources.registry import CANDIDATE, FINGERPRINT, ModelRegistry
-
-WORLD_MODELS = [world_model_cpt, world_model_sft, world_model_rl]
-POLICIES = [agent_base, agent_warmup, agent_scratch, agent_real_rl, agent_real_rl_scarce, agent_sim_rl]
-MODELS = {
-    **{asset.key.to_user_string(): "world-model" for asset in WORLD_MODELS},
-    **{asset.key.to_user_string(): "agent-policy" for asset in POLICIES},
-}
-CANDIDATES = ("world_model_rl", "agent_sim_rl")
-"""The end of each line of training: what a reviewer is asked to look at."""
+from agentworld_dag.resources.registry import FINGERPRINT, ModelRegistry
 
 
 @dg.asset(
     group_name="registry",
     partitions_def=rounds,
-    deps=[*WORLD_MODELS, *POLICIES, leaderboard, transfer_report],
+    deps=[
+        round_plan,
+        trajectory_splits,
+        world_model_cpt,
+        world_model_sft,
+        world_model_rl,
+        simulator,
+        leaderboard,
+        candidate_comparison,
+    ],
     kinds={"mlflow"},
     code_version="1",
-    automation_condition=refresh_when_inputs_change,
+    pool="registry",
 )
-def registered_versions(
+def world_model_versions(
     context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, registry: ModelRegistry
 ) -> dg.MaterializeResult:
-    """Every trained checkpoint as a version of `world-model` or `agent-policy` in MLflow.
+    """The round's world models as versions of `world-model`; the last one is put up for review.
 
-    Tags lead back to the Dagster run, the asset and the fingerprint. The alias `candidate` names the version under
-    review; nothing here makes a champion.
+    Tags lead back to the Dagster run, the asset and every fingerprint; the review pack is on the version's page.
     """
     with failing_clearly():
-        records = [register(context, preset, lake, registry, asset) for asset in MODELS]
-    return dg.MaterializeResult(metadata={"versions": table(records), "registered": len(records), "seed": preset.seed})
+        folders = found(context, lake, preset)
+        registered = {
+            asset: register(context, preset, registry, WORLD_MODEL, asset, folders)
+            for asset in ("world_model_cpt", "world_model_sft", "world_model_rl")
+        }
+        card = world_model_card(context, preset.seed, folders)
+        put_up(context, registry, WORLD_MODEL, registered["world_model_rl"], card, folders)
+    return shown(preset, registered, card)
+
+
+@dg.asset(
+    group_name="registry",
+    partitions_def=rounds,
+    deps=[trajectory_splits, agent_base, agent_sim_rl, policy_comparison],
+    kinds={"mlflow"},
+    code_version="1",
+    pool="registry",
+)
+def agent_versions(
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, registry: ModelRegistry
+) -> dg.MaterializeResult:
+    """The agent before and after practice as versions of `agent-policy`; the latter is put up for review."""
+    with failing_clearly():
+        folders = found(context, lake, preset)
+        registered = {
+            asset: register(context, preset, registry, AGENT, asset, folders)
+            for asset in ("agent_base", "agent_sim_rl")
+        }
+        card = agent_card(context, preset.seed, folders)
+        put_up(context, registry, AGENT, registered["agent_sim_rl"], card, folders)
+    return shown(preset, registered, card)
+
+
+def found(context: dg.AssetExecutionContext, lake: Lake, preset: RunPreset) -> Folders:
+    return {name: latest(context, name, lake, preset.seed) for name in upstream_names(context)}
 
 
 def register(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, registry: ModelRegistry, asset: str
-) -> dict[str, str]:
+    context: dg.AssetExecutionContext,
+    preset: RunPreset,
+    registry: ModelRegistry,
+    model: str,
+    asset: str,
+    folders: Folders,
+) -> int:
     """Register one checkpoint, or find the version that holds it already."""
-    folder = latest(context, asset, lake, preset.seed)
     tags = {
-        FINGERPRINT: folder.name,
-        "agentworld/round": context.partition_key,
-        "agentworld/seed": str(preset.seed),
+        FINGERPRINT: folders[asset].name,
+        ROUND: context.partition_key,
+        SEED: str(preset.seed),
         "dagster/asset_key": asset,
         "dagster/run_id": context.run.run_id,
+        **{f"{MADE}{name}": folder.name for name, folder in folders.items()},
     }
-    run_id = json.loads((folder / "mlflow.json").read_text())["run_id"]
-    version = registry.register(MODELS[asset], run_id, folder / "checkpoint", tags)
-    if asset in CANDIDATES:
-        registry.make_candidate(MODELS[asset], version)
-    return {
-        "model": MODELS[asset],
-        "version": version,
-        "asset": asset,
-        "fingerprint": folder.name,
-        "alias": CANDIDATE if asset in CANDIDATES else "",
-    }
+    return int(registry.register(model, _mlflow_run(folders[asset]), folders[asset] / "checkpoint", tags))
+
+
+def put_up(
+    context: dg.AssetExecutionContext, registry: ModelRegistry, model: str, version: int, card: str, folders: Folders
+) -> None:
+    """The review pack, and then the alias, unless the version was decided on before."""
+    registry.describe(model, version, card)
+    registry.tag(model, version, {BLOCKING_CHECKS: blocking_checks(context)})
+    with tempfile.TemporaryDirectory() as pack:
+        for asset, names in SHOWN_FILES.items():
+            for name in names if asset in folders else ():
+                copy(folders[asset] / name, pack)
+        (Path(pack) / "card.md").write_text(card)
+        registry.attach(model, version, Path(pack))
+    if "candidate_comparison" in folders:
+        told = {"model": model, "version": str(version), "round": context.partition_key}
+        sessions = rollouts(folders["candidate_comparison"])
+        registry.log_rollouts(
+            f"agentworld/{context.partition_key}", sessions, told, _mlflow_run(folders["world_model_rl"])
+        )
+    known = next(each for each in registry.versions(model) if each.number == version)
+    if DECISION not in known.tags and CHAMPION not in known.aliases:
+        registry.give_alias(model, CANDIDATE, version)
+
+
+def shown(preset: RunPreset, registered: dict[str, int], card: str) -> dg.MaterializeResult:
+    records = [{"asset": asset, "version": version} for asset, version in registered.items()]
+    return dg.MaterializeResult(
+        metadata={
+            "versions": table(records),
+            "registered": len(records),
+            "card": dg.MetadataValue.md(card),
+            "seed": preset.seed,
+        }
+    )
+
+
+def _mlflow_run(folder: Path) -> str:
+    return json.loads((folder / "mlflow.json").read_text())["run_id"]

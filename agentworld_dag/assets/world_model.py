@@ -8,6 +8,7 @@ from agentworld_dag.assets.data import trajectory_splits
 from agentworld_dag.assets.pictures import training_curve
 from agentworld_dag.assets.presentation import materialized, number
 from agentworld_dag.assets.recipe import Recipe, make
+from agentworld_dag.assets.rounds import round_plan
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
 from agentworld_dag.resources.local_jobs import LocalJobs
@@ -27,14 +28,14 @@ COLLAPSED_SHARE = 0.9
 """A policy whose last reward falls below this share of its first is called collapsed."""
 
 
-@world_model_asset(deps=[trajectory_splits], kinds={"pytorch"}, code_version=BASE.code_version)
+@world_model_asset(deps=[trajectory_splits, round_plan], kinds={"pytorch"}, code_version=BASE.code_version)
 def base_model(
     context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
 ) -> dg.MaterializeResult:
     """The starting weights and the tokenizer.
 
-    On the tiny preset a small Qwen3 with seeded random weights and a tokenizer trained on the CPT split; with
-    `model.checkpoint` set, a real Qwen3 checkpoint as it is.
+    A later round starts from the champion's. The first, on the tiny preset, from a small Qwen3 with seeded random
+    weights and a tokenizer trained on the CPT split; with `model.checkpoint` set, from a real Qwen3 checkpoint.
     """
     return materialized(make(context, BASE, preset, lake, jobs))
 

@@ -20,6 +20,7 @@ from typing import Any
 import polars as pl
 
 from agentworld_dag.environments.terminal import FIRST_OBSERVATION
+from agentworld_dag.evaluation.comparison_plot import draw_comparison
 from agentworld_dag.evaluation.intervals import Resampling
 from agentworld_dag.evaluation.paired import Section, by_group, cluster_means, compared
 from agentworld_dag.evaluation.probe import fresh_episodes, scores_by_domain
@@ -30,9 +31,9 @@ from agentworld_dag.rounds import EPISODES_PER_ROUND, number_of
 from agentworld_dag.simulator.bundle import Simulator, load_simulator
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.trajectories.parquet import write_trajectories
-from agentworld_dag.trajectories.round_plan import read_plan
+from agentworld_dag.trajectories.pools import read_earlier_held_out, read_splits
+from agentworld_dag.trajectories.round_plan import plan_of
 from agentworld_dag.trajectories.schema import Trajectory
-from agentworld_dag.trajectories.splits import read_earlier_held_out, read_splits
 
 SIDES = ("candidate", "champion")
 COPY = "copy"
@@ -56,6 +57,7 @@ def work(stage: Stage) -> dict[str, Any]:
     (stage.out / SCORES).write_text(json.dumps(scores_by_domain(of_fresh, SIDES[0], fresh)))
     (stage.out / ROLLOUTS).write_text(json.dumps([asdict(shown) for shown in rollouts(of_fresh, fresh)]))
     (stage.out / COMPARISON).write_text(json.dumps(found, indent=1))
+    draw_comparison(found, stage.out / "comparison.png")
     return {name: found[name]["fidelity"] for name in found} | {"sessions": {name: len(sets[name]) for name in sets}}
 
 
@@ -80,7 +82,7 @@ def _rollout(episode: Trajectory, said: dict[tuple[str, str, int], str | None]) 
 
 
 def _answers(stage: Stage, sets: dict[str, list[Trajectory]]) -> pl.DataFrame:
-    champion = read_plan(stage.inputs["round_plan"]).champion
+    champion = plan_of(stage.inputs).champion
     simulators = {SIDES[0]: load_simulator(stage.inputs["simulator"], stage.seed)}
     if champion:
         simulators[SIDES[1]] = load_simulator(champion.simulator, stage.seed)

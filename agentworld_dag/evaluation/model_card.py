@@ -43,12 +43,12 @@ def model_card(facts: ModelFacts) -> str:
 def _origin(facts: ModelFacts) -> str:
     made = f"Candidate for `{facts.model}`, trained in **{facts.round}** with seed {facts.seed}"
     if facts.champion is None:
-        return f"{made} from the preset's own start. There is no champion yet: it is compared with {_reference(facts)}."
-    return f"{made} from the weights of the champion, version {facts.champion}, with which it is compared."
+        return f"{made} from {facts.start}. There is no champion yet: it is compared with {_reference(facts)}."
+    return f"{made} from {facts.start}, and compared with the champion, version {facts.champion}."
 
 
 def _reference(facts: ModelFacts) -> str:
-    return "copying the last observation" if facts.champion is None else f"champion (version {facts.champion})"
+    return facts.baseline if facts.champion is None else f"champion (version {facts.champion})"
 
 
 def _got_worse(facts: ModelFacts) -> str:

@@ -51,7 +51,11 @@ class ModelFacts:
     round: str
     seed: int
     champion: int | None
-    """The version that the candidate started from and is compared with; None in the first round."""
+    """The version that the candidate is compared with; None while there is none."""
+    start: str
+    """What the candidate was trained from, in words."""
+    baseline: str
+    """What it is compared with while there is no champion, in words."""
     lineage: Lineage
     scores: tuple[Score, ...]
     """A card of up to 14 fits into MLflow's description."""

@@ -4,7 +4,7 @@ import dagster as dg
 
 refresh_reports_on_new_inputs = dg.AutomationConditionSensorDefinition(
     "refresh_reports_on_new_inputs",
-    target=dg.AssetSelection.assets("transfer_report", "round_report", "registered_versions"),
+    target=dg.AssetSelection.assets("transfer_report", "round_report"),
     default_status=dg.DefaultSensorStatus.STOPPED,
     minimum_interval_seconds=30,
 )

@@ -29,9 +29,7 @@ ONE_AT_A_TIME = {"agentworld/one_at_a_time": "retraining"}
     minimum_interval_seconds=SENSOR_EVERY_S,
     description="Trains another round when fresh probes are worse than the champion's reference.",
 )
-def retrain_on_fidelity_drop(
-    context: dg.SensorEvaluationContext, preset: RunPreset
-) -> dg.SensorResult | dg.SkipReason:
+def retrain_on_fidelity_drop(context: dg.SensorEvaluationContext, preset: RunPreset) -> dg.SensorResult | dg.SkipReason:
     """Fires once per alarm of a domain; every other tick says why not."""
     champion = current(context.instance, WORLD_MODEL)
     if champion is None:

@@ -118,7 +118,9 @@ def _attempt(
     if any(run.status in history.GOING_ON for run in runs):
         return f"{model}: {reason}; it is being carried out"
     if len(runs) >= ATTEMPTS:
-        return f"{model}: {reason}; {ATTEMPTS} runs have failed to carry it out, see {runs[0].run_id} and run it by hand"
+        return (
+            f"{model}: {reason}; {ATTEMPTS} runs have failed to carry it out, see {runs[0].run_id} and run it by hand"
+        )
     configured = run_config(preset.name, preset.seed) | {"ops": {ASSETS[model]: {"config": config}}}
     return dg.RunRequest(
         run_key=f"{key}-{len(runs)}", job_name=JOBS[model].name, run_config=configured, tags={CARRIED_OUT: key}

@@ -1,0 +1,58 @@
+"""Group `evaluation`: a new model beside the one in use, on real sessions and tasks."""
+
+from functools import partial
+
+import dagster as dg
+
+from agentworld_dag.assets.agent import agent_base, agent_sim_rl
+from agentworld_dag.assets.champions import current
+from agentworld_dag.assets.data import trajectory_splits
+from agentworld_dag.assets.monitoring import artifact_of
+from agentworld_dag.assets.presentation import materialized
+from agentworld_dag.assets.recipe import Recipe, make
+from agentworld_dag.assets.rounds import round_plan
+from agentworld_dag.assets.world_model import simulator
+from agentworld_dag.monitoring.champion import AGENT
+from agentworld_dag.partitions import rounds
+from agentworld_dag.resources.lake import Lake
+from agentworld_dag.resources.local_jobs import LocalJobs
+from agentworld_dag.resources.preset import RunPreset
+
+comparison_asset = partial(
+    dg.asset,
+    group_name="evaluation",
+    partitions_def=rounds,
+    op_tags={"dagster/priority": "4"},
+    kinds={"pytorch", "bash"},
+)
+
+CANDIDATE = Recipe(
+    "agentworld_dag.evaluation.comparison",
+    ("probe.reference_episodes", "probe.free_running_episodes", "evaluation.bootstrap_samples", "collection"),
+)
+POLICY = Recipe(
+    "agentworld_dag.evaluation.policy_comparison",
+    ("model", "agent", "probe.tasks", "evaluation.bootstrap_samples", "collection"),
+)
+
+
+@comparison_asset(deps=[simulator, trajectory_splits, round_plan], code_version=CANDIDATE.code_version)
+def candidate_comparison(
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+) -> dg.MaterializeResult:
+    """The round's simulator beside the champion it started from, on the same real sessions.
+
+    Sessions recorded now, those this round held out, and those that earlier rounds did. In the first round, beside
+    copying the last observation.
+    """
+    return materialized(make(context, CANDIDATE, preset, lake, jobs))
+
+
+@comparison_asset(deps=[agent_base, agent_sim_rl], code_version=POLICY.code_version)
+def policy_comparison(
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+) -> dg.MaterializeResult:
+    """The round's agent beside the champion agent and beside its own start, on the same fresh real tasks."""
+    champion = current(context.instance, AGENT)
+    others = {"champion_agent": artifact_of(champion, lake)} if champion else {}
+    return materialized(make(context, POLICY, preset, lake, jobs, others))

@@ -1,0 +1,79 @@
+"""The facts of a model card, gathered from the artifacts of a round."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from agentworld_dag.artifacts import read_result
+from agentworld_dag.evaluation.accounts import lineage
+from agentworld_dag.evaluation.comparison import COMPARISON, SIDES
+from agentworld_dag.evaluation.intervals import Estimate
+from agentworld_dag.evaluation.model_facts import Cost, Lineage, Score
+from agentworld_dag.trajectories.pools import TRAINING
+
+SETS = {"fresh": "fresh sessions", "held_out": "held-out sessions", "earlier": "earlier rounds' held-out"}
+"""Of a comparison, as a reviewer reads them."""
+
+
+def world_model_scores(comparison: Path) -> tuple[Score, ...]:
+    """Exact answers with the truth as context and on own answers, per set of sessions."""
+    found = _read(comparison)
+    return tuple(
+        _score(f"{title}, {regime}", found[name][key])
+        for name, title in SETS.items()
+        if name in found
+        for key, regime in (("fidelity", "one step"), ("self_fed_fidelity", "on own answers"))
+    )
+
+
+def command_scores(comparison: Path) -> tuple[Score, ...]:
+    """Exact answers by command, on fresh sessions."""
+    return tuple(_score(name, sides) for name, sides in _read(comparison)["fresh"]["by_command"].items())
+
+
+def policy_scores(comparison: Path) -> tuple[Score, ...]:
+    """Success beside the champion agent and beside the start of practice."""
+    found = _read(comparison)
+    against_base = _score("success less that before practice", found["against_base"])
+    return (_score("success on fresh real tasks", found["success"]), against_base)
+
+
+def lineage_of(run_id: str, asset: str, folder: Path, code_version: str, splits: Path) -> Lineage:
+    """Where a checkpoint comes from; `splits` is the artifact of the sessions it was trained on."""
+    counted = read_result(splits)["metrics"]
+    replayed = sum(counted.get("replayed", {}).values())
+    trained_on = sum(counted["trajectories"][name] for name in TRAINING)
+    return Lineage(run_id, asset, folder.name, code_version, trained_on - replayed, replayed)
+
+
+def cost_of(asset: str, folder: Path) -> Cost:
+    """Of everything upstream of an artifact, itself included."""
+    used = [result.get("cost", {}) for result in lineage({asset: folder}).values()]
+    return Cost(
+        seconds=_total(used, "seconds"),
+        gpu_seconds=_total(used, "gpu_s"),
+        tokens=int(_total(used, "tokens")),
+        money=_total(used, "money"),
+    )
+
+
+def _total(used: list[dict[str, Any]], name: str) -> float:
+    return sum(each.get(name) or 0 for each in used)
+
+
+def _read(comparison: Path) -> dict[str, Any]:
+    return json.loads((comparison / COMPARISON).read_text())
+
+
+def _score(name: str, sides: Mapping[str, Any]) -> Score:
+    other = next((side for side in _others(sides)), None)
+    return Score(name, _estimate(sides[SIDES[0]]), _estimate(sides.get(other)), _estimate(sides.get("difference")))
+
+
+def _others(sides: Mapping[str, Any]) -> Iterator[str]:
+    return (side for side in sides if side not in (SIDES[0], "difference"))
+
+
+def _estimate(found: Mapping[str, Any] | None) -> Estimate | None:
+    return Estimate(**found) if found and found["value"] is not None else None
