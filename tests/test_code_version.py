@@ -53,7 +53,10 @@ def test_changes_with_what_is_reached_and_with_nothing_else(version):
 
 @pytest.mark.parametrize(
     "module",
-    "stage artifacts tracking errors code_version config settings benchmark.settings monitoring.settings".split(),
+    [
+        *("stage", "artifacts", "tracking", "errors", "code_version"),
+        *("config", "settings", "benchmark.settings", "monitoring.settings"),
+    ],
 )
 def test_how_a_stage_is_run_and_the_types_of_its_settings_do_not_count(version, module):
     key = module.replace(".", "__")
