@@ -14,8 +14,8 @@ from agentworld_dag.errors import ConfigError
 
 PACKAGE = "agentworld_dag"
 ROOT = Path(__file__).parent
-RUNNER = frozenset(f"{PACKAGE}.{name}" for name in ("stage", "artifacts", "tracking", "errors", "config"))
-"""How a stage is run and recorded, and the types of its settings, do not change what it makes."""
+RUNNER = frozenset(f"{PACKAGE}.{name}" for name in ("stage", "artifacts", "tracking", "errors", "config", "home"))
+"""How a stage is run and recorded, where, and the types of its settings, do not change what it makes."""
 
 
 @cache
