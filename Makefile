@@ -57,6 +57,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 system:               ## bubblewrap, by apt where that is possible
 	@infra/system.sh
 
-clean:                ## the virtual environments and everything runs have made; nothing else in AGENTWORLD_HOME
-	rm -rf .venv .venv-vllm .pytest_cache .ruff_cache $(foreach made,dagster lake mlflow reports .lock,"$(AGENTWORLD_HOME)/$(made)")
+clean:                ## the virtual environments and everything the commands have made; nothing else in AGENTWORLD_HOME
+	rm -rf .venv .venv-vllm .pytest_cache .ruff_cache $(foreach made,dagster lake mlflow reports terminal-image .lock,"$(AGENTWORLD_HOME)/$(made)")
 	@rmdir "$(AGENTWORLD_HOME)" 2>/dev/null || true

@@ -57,6 +57,14 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     beside.replace(path)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write `path` whole or not at all."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with naming_full_disk(path):
+        beside.write_text(text)
+    beside.replace(path)
+
+
 @contextmanager
 def naming_full_disk(path: Path) -> Iterator[None]:
     """Turn what a full disk causes into a StoreError that says so; other errors pass."""

@@ -3,6 +3,7 @@
     agentworld run --preset tiny --seed 0      one turn of the loop: `make run`
     agentworld study --preset tiny --seeds 5   the loop over seeds, pooled: `make study`
     agentworld bench score JUDGED.jsonl        the benchmark alone, without the graph
+    agentworld image talkative                 change how the real shell's tools answer
 
 Everything else a person does with the loop is done in the Dagster and MLflow
 UIs (`make ui`) or with `dg`.
@@ -17,6 +18,7 @@ from pathlib import Path
 from agentworld_dag import preflight
 from agentworld_dag.artifacts import naming_full_disk
 from agentworld_dag.benchmark.parser import add_commands
+from agentworld_dag.environments import images
 from agentworld_dag.errors import AgentWorldError
 from agentworld_dag.home import home
 from agentworld_dag.rounds import FIRST_ROUND
@@ -64,6 +66,16 @@ def study(options: argparse.Namespace) -> None:
     log.info("results of %d seeds: %s", len(artifacts), options.out)
 
 
+def image(options: argparse.Namespace) -> None:
+    """Installs the named shell image; without a name says which is installed and which are known."""
+    place = home().terminal_image
+    if options.name is None:
+        sys.stdout.write(f"installed: {images.installed(place)}\nknown: {', '.join(images.IMAGES)}\n")
+        return
+    images.install(options.name, place)
+    sys.stdout.write(f"installed: {options.name}, for every real shell environment built from now on\n")
+
+
 def _turn_seeds(options: argparse.Namespace, seeds: list[int]) -> list[Path]:
     """The report artifacts, one per seed."""
     here = home()
@@ -93,6 +105,9 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--round", default=FIRST_ROUND)
     bench = commands.add_parser("bench", help="the benchmark alone, without the graph")
     add_commands(bench)
+    shell_image = commands.add_parser("image", help="which image of the real shell is installed")
+    shell_image.set_defaults(command=image)
+    shell_image.add_argument("name", metavar="NAME", nargs="?", help="the one to install")
     commands.choices["run"].add_argument("--seed", type=int, default=0)
     commands.choices["study"].add_argument("--seeds", type=int, default=5, help="how many")
     commands.choices["study"].add_argument("--first-seed", type=int, default=0, help="where they start")

@@ -16,8 +16,8 @@ from agentworld_dag.errors import ConfigError
 
 PACKAGE = "agentworld_dag"
 ROOT = Path(__file__).parent
-RUNNING = ("stage", "artifacts", "tracking", "errors", "code_version")
-"""How a stage is run, recorded and versioned."""
+RUNNING = ("stage", "artifacts", "tracking", "errors", "code_version", "home", "cost", "prices")
+"""How a stage is run, recorded, priced and versioned, and where."""
 SETTINGS = ("config", "settings", "benchmark.settings", "monitoring.settings")
 """The types of settings; the values that a stage reads are in its fingerprint (`assets.recipe`)."""
 UNVERSIONED = frozenset(f"{PACKAGE}.{name}" for name in RUNNING + SETTINGS)

@@ -2,6 +2,7 @@
 
     <home>/dagster   the Dagster instance        <home>/lake      artifacts, content-addressed
     <home>/mlflow    the local MLflow store      <home>/reports   the last report of each round
+    <home>/terminal-image    which image of the real shell is installed, see `environments.images`
 
 Settings that name a place or a run come from the environment here and nowhere else.
 """
@@ -32,6 +33,10 @@ class Home:
     @property
     def reports(self) -> Path:
         return self.root / "reports"
+
+    @property
+    def terminal_image(self) -> Path:
+        return self.root / "terminal-image"
 
     @property
     def mlflow_uri(self) -> str:

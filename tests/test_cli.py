@@ -81,6 +81,23 @@ def test_two_runs_in_one_home(home, caplog):
         assert complaint(caplog).startswith("StoreError: another run is using")
 
 
+def test_image_installs_and_tells(home, capsys):
+    assert cli.main(["image"]) == 0
+    assert capsys.readouterr().out.startswith("installed: plain\nknown: plain, talkative, ")
+    assert cli.main(["image", "talkative"]) == 0
+    assert capsys.readouterr().out.count("\n") == 1
+    assert cli.main(["image"]) == 0
+    assert capsys.readouterr().out.startswith("installed: talkative\n")
+    assert (home / "terminal-image").read_text() == "talkative\n"
+
+
+def test_image_refuses_a_bad_name(home, caplog):
+    assert cli.main(["image", "loud"]) == 1
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "ConfigError: unknown shell image 'loud', expected one of plain" in caplog.text
+    assert not home.exists()
+
+
 def test_help_is_quick_and_light():
     code = "import sys; from agentworld_dag.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
     code += "sys.stderr.write(str([m for m in ('torch', 'mlflow', 'polars') if m in sys.modules]))"

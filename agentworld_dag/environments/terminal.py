@@ -11,16 +11,17 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
-from agentworld_dag.environments import file_system, sandbox
+from agentworld_dag.environments import file_system, images, sandbox
 from agentworld_dag.environments.bash_session import BashSession
 from agentworld_dag.errors import SandboxError
+from agentworld_dag.home import home
 
 if TYPE_CHECKING:  # a sandbox needs the standard library only
     from agentworld_dag.config import Collection
 
 NAME = "terminal"
 VERSION = "1"
-"""Raised when the same action could be answered differently."""
+"""Raised when the same action could be answered differently by the plain image."""
 
 TASK_DESCRIPTION = (
     "You are a Linux terminal: you run bash commands in a small home directory and answer with their output."
@@ -38,14 +39,19 @@ _MAX_UTF8_BYTES = 4
 
 
 def real_terminal(limits: "Collection") -> "RealTerminal":
-    """The real environment of every stage that needs one."""
-    return RealTerminal(limits.action_timeout_s, limits.max_observation_chars)
+    """The real environment of every stage that needs one, in the image installed now. Raises ConfigError."""
+    image = images.installed(home().terminal_image)
+    return RealTerminal(limits.action_timeout_s, limits.max_observation_chars, image)
 
 
 class RealTerminal:
     """A real shell; implements `environments.protocol.Environment`."""
 
-    def __init__(self, action_timeout_s: float, max_observation_chars: int):
+    def __init__(self, action_timeout_s: float, max_observation_chars: int, image: str = images.PLAIN):
+        """Raises ConfigError on an unknown image."""
+        self._prelude = images.prelude(image)
+        self.version = VERSION if image == images.PLAIN else f"{VERSION}+{image}"
+        """What answers an action: the terminal's own version, and the image that is not the plain one."""
         self.sandbox: sandbox.Backend = sandbox.pick_backend()
         self.real_steps = 0
         """Commands sent to a real shell so far, over all episodes; setting up a state is not counted."""
@@ -66,7 +72,8 @@ class RealTerminal:
         await self.close()
         self._session = BashSession(self.sandbox, self._action_timeout_s, self._max_observation_chars * _MAX_UTF8_BYTES)
         await asyncio.sleep(0)  # episodes that are reset together start their shells together
-        done = self._session.run(f"{file_system.setup_command(initial_state)} && RANDOM={seed % 2**15}")
+        setup = file_system.setup_command(initial_state)
+        done = self._session.run(f"{setup} && RANDOM={seed % 2**15} && {self._prelude}")
         if done.exit_code != 0:
             raise SandboxError(f"the initial state could not be made: {done.output[:200]!r}; check its file names")
         return f"{self._cwd()}$"

@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from agentworld_dag.artifacts import write_json
+from agentworld_dag.artifacts import write_json, write_text
 from agentworld_dag.benchmark.heldout import CHECKS, read_suite
 from agentworld_dag.benchmark.inference import PREDICTIONS
 from agentworld_dag.benchmark.judging import slug
@@ -27,7 +27,6 @@ from agentworld_dag.evaluation.intervals import Resampling
 from agentworld_dag.evaluation.judged_answers import ENDPOINT
 from agentworld_dag.evaluation.measurements import CHECKPOINTS, read
 from agentworld_dag.evaluation.plots import save_png
-from agentworld_dag.evaluation.report import write_text
 from agentworld_dag.evaluation.standing import ranked
 from agentworld_dag.evaluation.tables import to_markdown
 from agentworld_dag.stage import Stage, run_stage

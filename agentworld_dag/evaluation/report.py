@@ -11,7 +11,6 @@ seconds are those of the stages behind the report: its own are not among them.
 """
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from agentworld_dag.artifacts import naming_full_disk, write_json
+from agentworld_dag.artifacts import write_json, write_text
 from agentworld_dag.errors import StoreError
 from agentworld_dag.evaluation import benchmark_tables, reliability_tables, tables
 from agentworld_dag.evaluation.accounts import lineage, open_accounts, seconds
@@ -165,14 +164,6 @@ def commit() -> str:
     asked = [git, "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*"]
     answer = subprocess.run(asked, capture_output=True, text=True, check=False)
     return answer.stdout.strip() or "unknown"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write `path` whole or not at all."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with naming_full_disk(path):
-        beside.write_text(text)
-    beside.replace(path)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -15,12 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agentworld_dag.artifacts import write_text
 from agentworld_dag.errors import AgentWorldError, EvaluationError
 from agentworld_dag.evaluation import benchmark_plots, benchmark_tables, plots, reliability_tables, tables
 from agentworld_dag.evaluation.accounts import Account, Accounts, average
 from agentworld_dag.evaluation.intervals import Resampling
 from agentworld_dag.evaluation.measurements import ARMS, CHECKPOINTS, Measurements, load, pool
-from agentworld_dag.evaluation.report import read_report, write_text
+from agentworld_dag.evaluation.report import read_report
 from agentworld_dag.evaluation.summary import summarise
 from agentworld_dag.evaluation.tables import NAMES, Table, estimate_cell
 from agentworld_dag.evaluation.transfer import compare

@@ -91,7 +91,7 @@ def _trajectory(
 def _provenance(environment: RealTerminal, policy: str, seed: int) -> Provenance:
     return Provenance(
         environment=environment.name,
-        environment_version=terminal.VERSION,
+        environment_version=environment.version,
         sandbox=environment.sandbox,
         policy=policy,
         seed=seed,

@@ -31,9 +31,9 @@ class Script:
         pass
 
 
-def played(episode: Episode, actor: Actor, timeout_s: float = 5.0) -> Trajectory:
+def played(episode: Episode, actor: Actor, timeout_s: float = 5.0, image: str = "plain") -> Trajectory:
     async def play() -> Trajectory:
-        terminal = RealTerminal(timeout_s, 400)
+        terminal = RealTerminal(timeout_s, 400, image)
         try:
             return await record(terminal, episode, actor)
         finally:
@@ -54,6 +54,12 @@ def test_an_exploration_is_recorded_turn_by_turn() -> None:
     assert trajectory.system.initial_state == HOME
     assert trajectory.provenance.sandbox in ("bwrap", "landlock")
     assert trajectory.provenance.policy == "script"
+
+
+@pytest.mark.parametrize("image, version", [("plain", "1"), ("talkative", "1+talkative")])
+def test_what_answered_is_recorded(image: str, version: str) -> None:
+    trajectory = played(Episode("e", 1, HOME, 1), Script("ls"), image=image)
+    assert trajectory.provenance.environment_version == version
 
 
 def test_a_task_ends_at_its_goal() -> None:
