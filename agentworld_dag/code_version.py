@@ -14,7 +14,7 @@ from agentworld_dag.errors import ConfigError
 
 PACKAGE = "agentworld_dag"
 ROOT = Path(__file__).parent
-RUNNER = frozenset(f"{PACKAGE}.{name}" for name in ("stage", "artifacts", "tracking", "errors", "config"))
+RUNNER = frozenset(f"{PACKAGE}.{name}" for name in ("stage", "artifacts", "tracking", "errors", "config", "cost"))
 """How a stage is run and recorded, and the types of its settings, do not change what it makes."""
 
 

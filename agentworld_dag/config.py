@@ -15,10 +15,13 @@ from pydantic import Field, ValidationError, model_validator
 from agentworld_dag.benchmark.settings import Benchmark
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.monitoring.settings import Watch
+from agentworld_dag.prices import Prices
 from agentworld_dag.settings import MAX_SEED, Count, Rate, Section, Seed, Share, Temperature
 
 SHOWN_CHARS = 60
 """Of a value that is refused."""
+UNMEASURED = frozenset({"watch", "prices"})
+"""Sections that change nothing of what is made or measured; a report leaves them out."""
 
 
 class Collection(Section):
@@ -193,6 +196,7 @@ class Preset(Section):
     evaluation: Evaluation
     benchmark: Benchmark
     watch: Watch
+    prices: Prices
 
 
 def _check_passes(settings: GroupRl, groups_per_step: int) -> None:
