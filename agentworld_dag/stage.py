@@ -4,7 +4,7 @@
 
 A stage script holds `work(stage) -> metrics` and hands it to `run_stage`. The
 runner owns everything around the work: arguments, a lock on the output folder,
-threads, logs, MLflow, errors, what it costs and `result.json`. It knows nothing of Dagster
+threads, logs, MLflow, errors, costs and `result.json`. It knows nothing of Dagster
 beyond Pipes, and resuming from a checkpoint is the work's own business.
 """
 

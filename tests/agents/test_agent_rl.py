@@ -84,7 +84,7 @@ def test_practice_in_a_simulator_takes_no_real_step(agent_stage, imitator: Path,
     inputs = {"agent_base": imitator, "simulator": tmp_path}
     out, metrics = practise(agent_stage, "sim", "sim_rl", inputs, rl=rl)
     logged = [json.loads(line)["metrics"] for line in (out / "metrics.jsonl").read_text().splitlines()]
-    assert Meter(out).total().tokens > max(step.get("num_tokens", 0) for step in logged) > 0, "the simulator's count too"
+    assert Meter(out).total().tokens > max(step.get("num_tokens", 0) for step in logged) > 0, "the simulator's too"
     assert metrics["real_steps"] == 0 and metrics["sim_steps"] == metrics["environment_steps"] > 0
 
 
