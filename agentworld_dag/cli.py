@@ -18,11 +18,11 @@ from pathlib import Path
 from agentworld_dag import preflight
 from agentworld_dag.artifacts import naming_full_disk
 from agentworld_dag.benchmark.parser import add_commands
+from agentworld_dag.cost import process_started_at
 from agentworld_dag.environments import images
 from agentworld_dag.errors import AgentWorldError
 from agentworld_dag.home import home
 from agentworld_dag.rounds import FIRST_ROUND
-from agentworld_dag.stage import process_started_at
 
 WALL_TIME = "%.0f s: %.0f s with a stage at work, %.0f s (%.0f %%) orchestration and process start-up"
 

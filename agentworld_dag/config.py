@@ -15,11 +15,14 @@ from pydantic import Field, ValidationError, model_validator
 from agentworld_dag.benchmark.settings import Benchmark
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.monitoring.settings import Probe, Review, Watch
+from agentworld_dag.prices import Prices
 from agentworld_dag.rounds import EPISODES_PER_ROUND, FIRST_ROUND, LaterRounds, is_later, merged
 from agentworld_dag.settings import MAX_SEED, Count, Rate, Section, Seed, Share, Temperature
 
 SHOWN_CHARS = 60
 """Of a value that is refused."""
+UNMEASURED = frozenset({"watch", "prices", "probe", "review", "later_rounds"})
+"""Sections that change nothing of what is made or measured; a report leaves them out."""
 
 
 class Collection(Section):
@@ -204,6 +207,7 @@ class Preset(Section):
     review: Review
     watch: Watch
     later_rounds: LaterRounds
+    prices: Prices
 
 
 def _check_passes(settings: GroupRl, groups_per_step: int) -> None:

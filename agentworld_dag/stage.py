@@ -4,7 +4,7 @@
 
 A stage script holds `work(stage) -> metrics` and hands it to `run_stage`. The
 runner owns everything around the work: arguments, a lock on the output folder,
-threads, logs, MLflow, errors and `result.json`. It knows nothing of Dagster
+threads, logs, MLflow, errors, costs and `result.json`. It knows nothing of Dagster
 beyond Pipes, and resuming from a checkpoint is the work's own business.
 """
 
@@ -29,6 +29,7 @@ from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, PipesContext, open_dags
 
 from agentworld_dag.artifacts import RESULT, UNRECORDED, is_complete, naming_full_disk, write_json
 from agentworld_dag.config import Preset, check_seed, load_preset
+from agentworld_dag.cost import COST, Meter, priced, process_started_at
 from agentworld_dag.errors import AgentWorldError, StoreError
 from agentworld_dag.rounds import FIRST_ROUND
 from agentworld_dag.tracking import URI, RunIdentity, Tracker, flatten
@@ -52,6 +53,10 @@ class Stage:
     logger: logging.Logger
     round_name: str = FIRST_ROUND
     tracker: Tracker | None = field(default=None)
+    meter: Meter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.meter = Meter(self.out)
 
     def log(self, message: str) -> None:
         self.logger.info(message)
@@ -61,6 +66,7 @@ class Stage:
         line = json.dumps({"step": step, "at": time.time(), "metrics": {k: float(v) for k, v in metrics.items()}})
         with (self.out / "metrics.jsonl").open("a") as file:
             file.write(line + "\n")
+        self.meter.record_if_due()
         if self.tracker:
             self.tracker.flush_if_due()
 
@@ -97,7 +103,8 @@ def _run(work: Work, options: argparse.Namespace, pipes: PipesContext) -> None:
         if is_complete(stage.out):
             stage.log(f"{stage.out} is complete, nothing to do")
             return
-        _drop_torn_line(stage.out / "metrics.jsonl")
+        for grown in ("metrics.jsonl", COST):
+            _drop_torn_line(stage.out / grown)
         stage.tracker = _tracker(stage, work, pipes)
         with _closing(stage.tracker):
             _record(stage, _finished_work(work, stage))
@@ -109,7 +116,8 @@ def _finished_work(work: Work, stage: Stage) -> dict[str, Any]:
     if unrecorded.is_file():
         return json.loads(unrecorded.read_text())
     work_started_at = time.time()
-    metrics = work(stage)
+    with stage.meter.recording():
+        metrics = work(stage)
     timing = {
         "process_started_at": process_started_at(),
         "work_started_at": work_started_at,
@@ -121,6 +129,7 @@ def _finished_work(work: Work, stage: Stage) -> dict[str, Any]:
         "inputs": {name: str(path) for name, path in stage.inputs.items()},
         "options": stage.options,
         "timing": timing,
+        "cost": priced(stage.meter.total(), stage.preset.prices),
         "metrics": metrics,
     }
     write_json(unrecorded, result)
@@ -213,13 +222,6 @@ def _report_failure(error: AgentWorldError) -> None:
     sys.stderr.write(f"{type(error).__name__}: {error}\n")
     if path := os.environ.get(ERROR_FILE):
         Path(path).write_text(f"{type(error).__name__}: {error}")
-
-
-def process_started_at() -> float:
-    """Epoch seconds, from the kernel: the interpreter's own start is part of the overhead."""
-    ticks_since_boot = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-    age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks_since_boot / os.sysconf("SC_CLK_TCK")
-    return time.time() - age_s
 
 
 def _module_of(work: Work) -> str:

@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
 
+from agentworld_dag.config import load_preset
+from agentworld_dag.cost import Meter
 from agentworld_dag.home import PRESETS
 
 TOY = """
@@ -25,6 +28,12 @@ def work(stage: Stage):
     for step in range(3):
         stage.log_metrics({"loss": 1 / (step + 1)}, step)
     mode = stage.options.get("mode")
+    stage.meter.count_tokens(100)
+    stage.meter.count_calls(2_000_000, 1_000_000)
+    if mode == "busy":
+        until = time.process_time() + 0.2
+        while time.process_time() < until:
+            pass
     if mode == "refuse":
         raise TrainError("found 3 actions, expected 4, drop one")
     if mode == "full":
@@ -70,6 +79,33 @@ def test_result_holds_metrics_timing_and_inputs(toy, tmp_path):
     timing = result["timing"]
     assert timing["process_started_at"] < timing["work_started_at"] <= timing["finished_at"]
     assert time.time() - timing["process_started_at"] < 60
+
+
+def test_a_stage_tells_what_it_used_and_what_that_costs(toy, tmp_path):
+    assert start(toy("--option", "mode=busy")).returncode == 0
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    cost, prices = result["cost"], load_preset(PRESETS / "tiny.yaml").prices
+    assert cost["tokens"] == 3_000_100
+    assert cost["cpu_core_s"] > 0.2
+    assert cost["seconds"] >= result["timing"]["finished_at"] - result["timing"]["work_started_at"]
+    assert cost["gpu_s"] == 0  # no torch was loaded
+    calls = 2 * prices.million_prompt_tokens + prices.million_completion_tokens
+    assert cost["money"] == pytest.approx(calls + cost["cpu_core_s"] / 3600 * prices.cpu_core_hour)
+    assert cost["currency"] == prices.currency
+
+
+def test_a_resumed_stage_adds_what_failed_attempts_used(toy, tmp_path):
+    for _ in range(2):
+        assert start(toy("--option", "mode=refuse")).returncode == 1
+    with (tmp_path / "out" / "cost.jsonl").open("a") as file:
+        file.write('{"seconds": 1')  # torn by a kill
+    assert start(toy()).returncode == 0
+    cost = json.loads((tmp_path / "out" / "result.json").read_text())["cost"]
+    assert cost["tokens"] == 3 * 3_000_100
+    lines = [json.loads(line) for line in (tmp_path / "out" / "cost.jsonl").read_text().splitlines()]
+    assert len(lines) == 3
+    assert cost["seconds"] == pytest.approx(sum(line["seconds"] for line in lines))
+    assert asdict(Meter(tmp_path / "out").total()) == {name: cost[name] for name in lines[0]}
 
 
 def test_complete_folder_is_not_worked_on_again(toy, tmp_path):

@@ -64,6 +64,8 @@ class World:
     make: Callable[[], Environment]
     seed: Callable[[int], None]
     real: bool
+    tokens: Callable[[], int]
+    """Read and written by a simulator so far."""
 
 
 def work(stage: Stage) -> dict[str, Any]:
@@ -76,6 +78,7 @@ def work(stage: Stage) -> dict[str, Any]:
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     finally:
         asyncio.run(gathered([tool.environment.close() for tool in tools]))
+        stage.meter.count_tokens(world.tokens())
     save_checkpoint(model, tokenizer, stage.out / "checkpoint")
     found = summary(trainer.state.log_history)
     real_steps = found["environment_steps"] if world.real else 0
@@ -155,8 +158,9 @@ def _arm(stage: Stage) -> str:
 def _world(stage: Stage, arm: str) -> World:
     if arm == SIMULATED:
         simulator = load_simulator(stage.inputs["simulator"], stage.seed)
-        return World(simulator.environment, simulator.engine.seed, real=False)
-    return World(partial(real_terminal, stage.preset.collection), seed=lambda seed: None, real=True)
+        engine = simulator.engine
+        return World(simulator.environment, engine.seed, real=False, tokens=lambda: engine.tokens)
+    return World(partial(real_terminal, stage.preset.collection), seed=lambda seed: None, real=True, tokens=lambda: 0)
 
 
 def _arguments(stage: Stage) -> GRPOConfig:

@@ -17,7 +17,7 @@ from agentworld_dag.assets.data import BACKENDS, trajectory_splits
 from agentworld_dag.assets.presentation import breakdown, materialized, number
 from agentworld_dag.assets.recipe import Recipe, make
 from agentworld_dag.assets.world_model import simulator, world_model_rl
-from agentworld_dag.config import Preset
+from agentworld_dag.config import UNMEASURED, Preset
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
 from agentworld_dag.resources.local_jobs import LocalJobs
@@ -58,7 +58,9 @@ FIDELITY = Recipe("agentworld_dag.evaluation.fidelity", ())
 REAL = Recipe("agentworld_dag.evaluation.policy", POLICY_SECTIONS, options={"environment": "real"})
 SIMULATED = Recipe("agentworld_dag.evaluation.policy", POLICY_SECTIONS, options={"environment": "sim"})
 TRANSFER = Recipe("agentworld_dag.evaluation.transfer", ("simulator", "splits", "evaluation.bootstrap_samples"))
-REPORT = Recipe("agentworld_dag.evaluation.report", tuple(Preset.model_fields))
+REPORT = Recipe(
+    "agentworld_dag.evaluation.report", tuple(name for name in Preset.model_fields if name not in UNMEASURED)
+)
 
 refresh_when_inputs_change = (
     dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()

@@ -12,6 +12,14 @@ from agentworld_dag.tracking import flatten
 PLOTTED = 30
 """More numbers than this make the asset page slow; the rest is in the table."""
 SHOWN_ROWS = 60
+COSTS = {
+    "cost/seconds": "seconds",
+    "cost/gpu_seconds": "gpu_s",
+    "cost/cpu_core_seconds": "cpu_core_s",
+    "cost/tokens": "tokens",
+    "cost/money": "money",
+}
+"""Entry of a materialization -> field of the stage's `cost`."""
 
 Claim = tuple[str, bool, Mapping[str, Any]]
 """A check's name, whether it holds, and the numbers that say so."""
@@ -23,6 +31,7 @@ def materialized(artifact: Artifact, claims: Iterable[Claim] = (), **extra: Any)
     entries: dict[str, Any] = {
         "reused": artifact.reused,
         "seconds": timing["finished_at"] - timing["work_started_at"],
+        **cost(artifact),
         "fingerprint": artifact.folder.name,
         "path": dg.MetadataValue.path(str(artifact.folder)),
         "metrics": dg.MetadataValue.md(metrics_table(artifact.metrics)),
@@ -34,6 +43,16 @@ def materialized(artifact: Artifact, claims: Iterable[Claim] = (), **extra: Any)
         data_version=dg.DataVersion(artifact.folder.name),
         check_results=[_check(*claim) for claim in claims],
     )
+
+
+def cost(artifact: Artifact) -> dict[str, Any]:
+    """What the artifact cost this run, and in money when it was made: a reused one costs nothing again.
+
+    Attempts that were cut short earlier count with the one that ended.
+    """
+    made = artifact.result.get("cost", {})  # a reused artifact may be older than the account
+    shown = {name: 0.0 if artifact.reused else float(made[key]) for name, key in COSTS.items()}
+    return shown | ({"cost/money_when_made": made["money"], "cost/currency": made["currency"]} if made else {})
 
 
 def plotted(metrics: Mapping[str, Any]) -> dict[str, float]:

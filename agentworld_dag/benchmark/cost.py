@@ -60,6 +60,12 @@ def totals(path: Path, what: str) -> str:
     return f"{told}; {_failures(lines)}"
 
 
+def tokens_below(folder: Path) -> tuple[int, int]:
+    """(prompt, completion) tokens of the rows that lie in folders below; a row without a count adds nothing."""
+    lines = [line for path in sorted(folder.glob("*/**/*.jsonl")) for line in read_lines(path, "results")[0]]
+    return round(_sum(lines, "prompt_tokens")), round(_sum(lines, "completion_tokens"))
+
+
 def _sum(lines: list[Line], name: str) -> float:
     values = (line.fields.get(name) for line in lines)
     return sum(value for value in values if isinstance(value, int | float))

@@ -61,6 +61,7 @@ def work(stage: Stage) -> dict[str, Any]:
         stage.log(f"{setting.mode} {setting.decoding}: {exact[name]:.3f} exact")
         rows += new
         checked += _checked(setting, suite, ask(_places(suite))) if setting.decoding == GREEDY else []
+    stage.meter.count_tokens(engine.tokens)
     pl.DataFrame(rows, infer_schema_length=None).write_parquet(stage.out / "answers.parquet")
     pl.DataFrame(checked, infer_schema_length=None).write_parquet(stage.out / "checks.parquet")
     return {"turns": len(places), "checks": len(suite.checks), "exact_match": exact}

@@ -1,7 +1,7 @@
 """The facts of a model card, gathered from the artifacts of a round."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +67,8 @@ def _read(comparison: Path) -> dict[str, Any]:
 
 
 def _score(name: str, sides: Mapping[str, Any]) -> Score:
-    other = next((side for side in _others(sides)), None)
-    return Score(name, _estimate(sides[SIDES[0]]), _estimate(sides.get(other)), _estimate(sides.get("difference")))
-
-
-def _others(sides: Mapping[str, Any]) -> Iterator[str]:
-    return (side for side in sides if side not in (SIDES[0], "difference"))
+    other = next((found for side, found in sides.items() if side not in (SIDES[0], "difference")), None)
+    return Score(name, _estimate(sides[SIDES[0]]), _estimate(other), _estimate(sides.get("difference")))
 
 
 def _estimate(found: Mapping[str, Any] | None) -> Estimate | None:

@@ -48,6 +48,7 @@ def work(stage: Stage) -> dict[str, Any]:
         for regime in ("teacher_forced", "free_running"):
             exact = [row["exact"] for row in rows if (row["mode"], row["regime"]) == (mode, regime)]
             stage.log(f"{mode} {regime}: {sum(exact) / len(exact):.3f} exact")
+    stage.meter.count_tokens(engine.tokens)
     pl.DataFrame(rows, schema=SCHEMA).write_parquet(stage.out / "drift.parquet")
     free = [row for row in rows if row["regime"] == "free_running"]
     write_then_read(free, episodes).write_parquet(stage.out / "write_then_read.parquet")

@@ -11,6 +11,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
+from agentworld_dag.benchmark.cost import tokens_below
 from agentworld_dag.benchmark.heldout import CHECKS, DATA
 from agentworld_dag.benchmark.inference import predict_samples
 from agentworld_dag.benchmark.judging import slug
@@ -28,6 +29,7 @@ def work(stage: Stage) -> dict[str, Any]:
     samples = read_benchmark(folder / DATA).samples[: settings.judged_samples]
     checks = read_benchmark(folder / CHECKS).samples
     found = {asked.model: _ask(stage, asked, samples, checks) for asked in settings.endpoints}
+    stage.meter.count_calls(*tokens_below(stage.out))
     return {"endpoints": len(found), "models": found}
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from agentworld_dag.artifacts import write_json
+from agentworld_dag.benchmark.cost import tokens_below
 from agentworld_dag.benchmark.heldout import DATA
 from agentworld_dag.benchmark.samples import read_benchmark
 from agentworld_dag.benchmark.trial import try_judge
@@ -26,6 +27,7 @@ def work(stage: Stage) -> dict[str, Any]:
     samples = read_benchmark(stage.inputs["heldout_benchmark"] / DATA).samples
     plan = Resampling(stage.preset.evaluation.bootstrap_samples, stage.preset.collection.seed)
     trial = try_judge(samples, opened_judge(settings.judge), settings.judge_trial.samples, stage.out, plan)
+    stage.meter.count_calls(*tokens_below(stage.out))
     measures = {name: as_json(found) for name, found in trial.measures.items()}
     found = verdicts(trial, settings.judge_trial)
     write_json(stage.out / TRIAL, {"judge": trial.judge, "measures": measures, "verdicts": [*map(asdict, found)]})

@@ -17,6 +17,7 @@ from typing import Any
 
 import polars as pl
 
+from agentworld_dag.benchmark.cost import tokens_below
 from agentworld_dag.benchmark.heldout import AUDIT, DATA
 from agentworld_dag.benchmark.inference import PREDICTIONS
 from agentworld_dag.benchmark.judged import clean_samples, read_judged, sound
@@ -54,6 +55,7 @@ def work(stage: Stage) -> dict[str, Any]:
     settings = stage.preset.benchmark
     samples = read_benchmark(stage.inputs["heldout_benchmark"] / DATA).samples[: settings.judged_samples]
     rows = [row for entry in entries(stage, samples) for row in _judged(stage, entry, samples, settings.judge)]
+    stage.meter.count_calls(*tokens_below(stage.out))
     clean = {(sample[1], int(sample[2]) - 1) for sample in clean_samples(stage.inputs["heldout_benchmark"] / AUDIT)}
     frame = pl.DataFrame([row | {"clean": (row["trajectory_id"], row["turn_index"]) in clean} for row in rows])
     frame.write_parquet(stage.out / "judged.parquet")

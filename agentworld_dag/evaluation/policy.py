@@ -12,7 +12,7 @@ a failure. Writes one row per rollout; intervals and comparisons are
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -56,18 +56,22 @@ SCHEMA = pl.Schema(
 
 def work(stage: Stage) -> dict[str, Any]:
     environment = _environment(stage)
-    make_environment = _maker(stage, environment)
+    simulator = load_simulator(stage.inputs["simulator"], stage.seed) if environment == SIMULATED else None
+    make_environment = simulator.environment if simulator else partial(real_terminal, stage.preset.collection)
     tasks = evaluation_tasks(stage.preset)
     rows: list[Row] = []
     examples: list[str] = []
     for arm in [arm for arm in ARMS if f"agent_{arm}" in stage.inputs]:
-        for decoding, policy in policies(stage, arm, environment).items():
+        decodings = policies(stage, arm, environment)
+        for decoding, policy in decodings.items():
             rollouts = run_policy(policy, make_environment, tasks, stage.seed)
             refuse_mass_failure(rollouts, f"{arm}, {decoding}")
             rows += [_row(arm, environment, decoding, rollout) for rollout in rollouts]
             examples += [transcript(f"{arm}, {decoding}", rollout) for rollout in rollouts[:EXAMPLES_PER_RUN]]
             stage.log(f"{arm}, {decoding}: {sum(r.success for r in rollouts)} of {len(rollouts)} solved")
-    if environment == SIMULATED:
+        stage.meter.count_tokens(decodings[GREEDY].engine.tokens)  # all decodings of an arm share its engine
+    if simulator:
+        stage.meter.count_tokens(simulator.engine.tokens)
         replays = asyncio.run(replay(real_terminal(stage.preset.collection), tasks, rows))
         rows = [{**row, "replay_success": solved} for row, solved in zip(rows, replays, strict=True)]
     pl.DataFrame(rows, schema=SCHEMA).write_parquet(stage.out / "rollouts.parquet")
@@ -167,12 +171,6 @@ def _environment(stage: Stage) -> str:
     if (environment := stage.options.get("environment")) not in (REAL, SIMULATED):
         raise ConfigError(f"--option environment={environment}: expected {REAL} or {SIMULATED}")
     return environment
-
-
-def _maker(stage: Stage, environment: str) -> Callable[[], Environment]:
-    if environment == REAL:
-        return partial(real_terminal, stage.preset.collection)
-    return load_simulator(stage.inputs["simulator"], stage.seed).environment
 
 
 if __name__ == "__main__":

@@ -78,6 +78,7 @@ def work(stage: Stage) -> dict[str, Any]:
     recorded = zip(calibration, places * len(MODES), strict=True)
     errors = [_error_row(row["mode"], place, row["observation"]) for row, place in recorded]
     errors += [row for mode in MODES for row in planted_rows(world_model, truths, mode)]
+    stage.meter.count_tokens(world_model.engine.tokens)
     unanswered = len(planted) - len(truths)
     stage.log(f"{len(truths)} planted actions answered by the real shell, {unanswered} not")
     for name, rows in (("calibration", calibration), ("replays", replays), ("error_path", errors)):

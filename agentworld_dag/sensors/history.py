@@ -86,7 +86,8 @@ def _gpu_s(instance: dg.DagsterInstance, run_id: str) -> float:
     """What the run has used so far."""
     events = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION).records
     shown = (event.asset_materialization.metadata for event in events if event.asset_materialization)
-    return sum(float(metadata["cost/gpu_seconds"].value or 0) for metadata in shown if "cost/gpu_seconds" in metadata)
+    used = (metadata["cost/gpu_seconds"].value for metadata in shown if "cost/gpu_seconds" in metadata)
+    return sum(seconds for seconds in used if isinstance(seconds, int | float))
 
 
 def _planned_from(instance: dg.DagsterInstance, round_name: str) -> str | None:

@@ -47,9 +47,11 @@ def work(stage: Stage) -> dict[str, Any]:
     checkpoint = stage.inputs["world_model_rl"] / "checkpoint"
     write_simulator(stage, checkpoint, validation[0].system)
     simulator = load_simulator(stage.out, stage.seed)
+    predicted = predict_greedily(simulator, places)
+    stage.meter.count_tokens(simulator.engine.tokens)
     return {
         "gate_turns": len(places),
-        "gate_exact_match": exact_share(places, predict_greedily(simulator, places)),
+        "gate_exact_match": exact_share(places, predicted),
         "gate_copy_exact_match": exact_share(places, [p.last_observation(FIRST_OBSERVATION) for p in places]),
     }
 

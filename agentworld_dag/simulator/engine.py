@@ -35,6 +35,7 @@ class Engine:
         self.max_batch = max_batch
         self.seed(seed)
         self._waiting: list[_Request] = []
+        self.tokens = 0  # of prompts read and completions written so far
 
     def seed(self, seed: int) -> None:
         """Start the sampling sequence again."""
@@ -77,6 +78,7 @@ class Engine:
             chosen = pending[start : start + self.max_batch]
             completions = self._decode([list(prompt) for prompt, _ in chosen], max_new_tokens, temperature)
             answers |= zip(chosen, completions, strict=True)
+            self.tokens += sum(len(key[0]) for key in chosen) + sum(map(len, completions))
         return [answers[key] for key in keys]
 
     @torch.inference_mode()

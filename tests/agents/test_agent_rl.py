@@ -9,6 +9,7 @@ import pytest
 
 from agentworld_dag.agents import agent_rl
 from agentworld_dag.agents.tools import read_task
+from agentworld_dag.cost import Meter
 from agentworld_dag.environments.tasks import KINDS
 from agentworld_dag.environments.terminal import FIRST_OBSERVATION
 from agentworld_dag.errors import ConfigError
@@ -25,7 +26,8 @@ def weights(out: Path) -> bytes:
 
 def practise(agent_stage, name: str, arm: str, inputs: dict[str, Path], **agent: Any) -> tuple[Path, dict[str, Any]]:
     running = agent_stage(name, inputs, {"arm": arm}, **agent)
-    return running.out, agent_rl.work(running)
+    with running.meter.recording():
+        return running.out, agent_rl.work(running)
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +61,9 @@ def test_a_killed_practice_ends_with_the_weights_of_an_uninterrupted_one(agent_s
     killed, _ = practise(agent_stage, "killed", "real_rl", {"agent_base": imitator})
     shutil.rmtree(killed / "checkpoint")
     (killed / "trainer" / "checkpoint-4" / COMPLETE).unlink()
+    before = Meter(killed).total().tokens
     _, resumed = practise(agent_stage, "killed", "real_rl", {"agent_base": imitator})
+    assert 0 < Meter(killed).total().tokens - before < before, "what a checkpoint had seen is not counted again"
     assert weights(killed) == weights(whole[0])
     assert resumed["curve"] == whole[1]["curve"] and resumed["real_steps"] == whole[1]["real_steps"]
 
@@ -78,7 +82,9 @@ def test_practice_in_a_simulator_takes_no_real_step(agent_stage, imitator: Path,
     (tmp_path / MANIFEST).write_text(json.dumps(manifest))
     rl = small_agent().rl.model_copy(update={"steps": 1})
     inputs = {"agent_base": imitator, "simulator": tmp_path}
-    _, metrics = practise(agent_stage, "sim", "sim_rl", inputs, rl=rl)
+    out, metrics = practise(agent_stage, "sim", "sim_rl", inputs, rl=rl)
+    logged = [json.loads(line)["metrics"] for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert Meter(out).total().tokens > max(step.get("num_tokens", 0) for step in logged) > 0, "the simulator's too"
     assert metrics["real_steps"] == 0 and metrics["sim_steps"] == metrics["environment_steps"] > 0
 
 

@@ -30,9 +30,18 @@ def test_made_once_then_reused_and_remade_where_the_preset_changed(materialize, 
     assert shown["episodes"] == 120
     assert Path(shown["path"]).is_relative_to(tmp_path / "lake" / "raw_trajectories" / "round-0001")
 
+    assert shown["cost/seconds"] > shown["seconds"] > 0
+    assert shown["cost/cpu_core_seconds"] > 0
+    assert shown["cost/money"] == shown["cost/money_when_made"] > 0
+    assert shown["cost/gpu_seconds"] == shown["cost/tokens"] == 0
+
     second = materialize(DATA, seed=7)
     assert all(metadata(second, asset)["reused"] for asset in ("raw_trajectories", "trajectory_splits"))
     assert metadata(second, "raw_trajectories")["fingerprint"] == shown["fingerprint"]
+
+    again = metadata(second, "raw_trajectories")
+    assert again["cost/seconds"] == again["cost/money"] == 0
+    assert again["cost/money_when_made"] == shown["cost/money"]
 
     third = materialize(DATA, splits={"held_out": 0.2})
     assert metadata(third, "clean_trajectories")["reused"]

@@ -52,8 +52,15 @@ def test_fingerprint_ignores_settings_of_other_stages_and_an_irrelevant_seed(mar
     original = mark()
     assert mark(sft={"steps": 5}) == original
     assert mark(threads=2) == original
+    assert mark(prices={"gpu_hour": 9.0}) == original
     unseeded = replace(world_model.CPT, seeded=False)
     assert mark(unseeded, seed=1) == mark(unseeded, seed=2)
+
+
+def test_a_report_is_not_made_again_for_what_it_leaves_out(mark):
+    original = mark(evaluation.REPORT)
+    assert mark(evaluation.REPORT, prices={"gpu_hour": 9.0}, watch={"cool_down_h": 1.0}) == original
+    assert mark(evaluation.REPORT, threads=2) != original
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))

@@ -52,6 +52,9 @@ def test_everybody_asked_stands_on_the_board(stage, answered: dict[str, Path]) -
     modes = {(name, mode) for name in CHECKPOINTS for mode in ("ledger", "history")}
     assert set(places) == {("copy", "history"), ("org/one", "endpoint"), *modes}
     assert asked["models"]["org/one"]["failed"] == 0
+    asking.meter.record()
+    used, calls = asking.meter.total(), asked["models"]["org/one"]["answers"]
+    assert (used.prompt_tokens, used.completion_tokens, used.tokens) == (3 * calls, 2 * calls, 5 * calls)
     assert judged["judged"] == 6 * len(places)
     assert all(row["checks"]["error"]["n"] == 4 for row in places.values())
     assert "GPT-5.4" in (ranking.out / "leaderboard.md").read_text()
@@ -115,6 +118,8 @@ def test_an_llm_judge_is_asked_where_the_preset_names_one(stage, heldout: Path) 
         settings = small_preset().benchmark.model_copy(update={"judge": judge})
         trying = stage("judge_trial", {"heldout_benchmark": heldout}, benchmark=settings)
         judge_trial.work(trying)
+    trying.meter.record()
+    assert trying.meter.total().completion_tokens == 2 * len(server.asked) > 0
     verdicts = json.loads((trying.out / "trial.json").read_text())["verdicts"]
     failed = {each["name"] for each in verdicts if not each["holds"]}
     assert "planted_errors_cost_points" in failed

@@ -44,6 +44,12 @@ def test_a_batch_answers_each_prompt_as_if_alone(engine: Engine) -> None:
     assert together == alone
 
 
+def test_tokens_of_prompts_and_answers_are_counted_once_where_one_answer_serves_two(engine: Engine) -> None:
+    before, asked = engine.tokens, prompts(engine)
+    answers = engine.generate_batch([*asked, asked[0]], 6, 0.0)
+    assert engine.tokens - before == sum(map(len, asked)) + sum(map(len, answers[:-1]))
+
+
 def test_sampling_follows_the_seed(engine: Engine) -> None:
     def sample(seed: int) -> list[list[int]]:
         engine.seed(seed)

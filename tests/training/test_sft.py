@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from agentworld_dag.cost import Meter
 from agentworld_dag.errors import TrainError
 from agentworld_dag.training import sft
 from agentworld_dag.training.checkpoints import COMPLETE, last_complete_checkpoint
@@ -17,7 +18,8 @@ def weights(out: Path) -> bytes:
 
 def train(stage, name: str, base: Path, splits: Path, seed: int = 0) -> Path:
     running = stage(name, {"world_model_cpt": base, "trajectory_splits": splits}, seed)
-    sft.work(running)
+    with running.meter.recording():
+        sft.work(running)
     return running.out
 
 
@@ -41,6 +43,17 @@ def test_a_killed_stage_ends_with_the_weights_of_an_uninterrupted_one(stage, bas
     shutil.rmtree(killed / "checkpoint")
     (killed / "trainer" / "checkpoint-4" / COMPLETE).unlink()
     assert weights(train(stage, "killed", base, splits)) == weights(whole)
+
+
+def test_tokens_count_as_often_as_they_are_trained_on(stage, base: Path, splits: Path) -> None:
+    out = train(stage, "killed", base, splits)
+    before = Meter(out).total().tokens
+    shutil.rmtree(out / "checkpoint")
+    (out / "trainer" / "checkpoint-4" / COMPLETE).unlink()
+    train(stage, "killed", base, splits)
+    resumed = Meter(out).total().tokens - before
+    assert 4 * 100 < before < 4 * 2 * small_preset().sft.tokens_per_step
+    assert 0.3 < resumed / before < 0.7, "two steps of four"
 
 
 def test_a_torn_checkpoint_is_never_resumed_from(tmp_path: Path) -> None:
