@@ -14,14 +14,20 @@ from agentworld_dag.definitions import defs
 PACKAGE = Path(agentworld_dag.__file__ or "").parent
 HEAVY = ("torch", "transformers", "trl", "vllm", "ray", "mlflow", "datasets", "polars")
 ASSETS = {
-    "raw_trajectories", "clean_trajectories", "trajectory_splits",
+    "round_plan", "raw_trajectories", "clean_trajectories", "trajectory_splits",
     "base_model", "world_model_cpt", "world_model_sft", "world_model_rl", "simulator",
     "agent_demonstrations", "agent_base", "agent_warmup", "agent_scratch",
     "agent_sim_rl", "agent_real_rl", "agent_real_rl_scarce",
     "heldout_benchmark", "judge_trial", "cpt_answers", "sft_answers", "rl_answers", "endpoint_answers",
     "judged_answers", "leaderboard", "simulator_drift", "simulator_reliability", "fidelity_report",
     "real_env_evaluation", "simulator_evaluation", "transfer_report", "round_report",
-    "registered_versions",
+    "candidate_comparison", "policy_comparison", "world_model_versions", "agent_versions",
+    "world_model_champion", "agent_champion", "real_env_probe",
+}  # fmt: skip
+OVER_ALL_ROUNDS = {"world_model_champion", "agent_champion", "real_env_probe"}
+"""Assets whose history is a time series: they are not partitioned."""
+SENSORS = {
+    "refresh_reports_on_new_inputs", "retrain_on_fidelity_drop", "promote_on_review", "roll_back_on_regression",
 }  # fmt: skip
 BLOCKING = {
     *TRIAL_CLAIMS,
@@ -49,7 +55,8 @@ def checks() -> list[dg.AssetCheckSpec]:
 def test_everything_loads():
     dg.Definitions.validate_loadable(defs)
     assert set(specs()) == ASSETS
-    assert {sensor.name for sensor in defs.sensors or []} == {"refresh_reports_on_new_inputs"}
+    assert {sensor.name for sensor in defs.sensors or []} == SENSORS
+    assert {schedule.name for schedule in defs.schedules or []} == {"probe_nightly", "retrain_weekly"}
 
 
 def test_importing_the_definitions_loads_no_ml_library():
@@ -64,7 +71,7 @@ def test_each_asset_has_what_the_ui_shows(name):
     assert spec.group_name != "default"
     assert spec.kinds
     assert spec.code_version
-    assert spec.partitions_def is not None
+    assert (spec.partitions_def is None) == (name in OVER_ALL_ROUNDS)
     first_line = (spec.description or "").partition("\n")[0]
     assert 30 < len(first_line) <= 120
     assert not first_line.startswith(name)
@@ -79,9 +86,12 @@ def test_checks_are_described_claims_and_the_costly_ones_block():
 @pytest.mark.parametrize(
     ("job", "first", "last"),
     [
-        ("turn_the_loop", "raw_trajectories", "registered_versions"),
-        ("train_world_model", "raw_trajectories", "simulator"),
-        ("train_agent", "agent_demonstrations", "agent_sim_rl"),
+        ("turn_the_loop", "raw_trajectories", "agent_versions"),
+        ("train_world_model", "round_plan", "world_model_versions"),
+        ("train_agent", "agent_demonstrations", "agent_versions"),
+        ("probe_real_environment", "real_env_probe", "real_env_probe"),
+        ("decide_on_world_model", "world_model_champion", "world_model_champion"),
+        ("decide_on_agent", "agent_champion", "agent_champion"),
     ],
 )
 def test_jobs_resolve(job, first, last):

@@ -9,12 +9,13 @@ import polars as pl
 from agentworld_dag.assets.agent import agent_demonstrations
 from agentworld_dag.assets.data import clean_trajectories, raw_trajectories, trajectory_splits
 from agentworld_dag.assets.recipe import failing_clearly, latest
+from agentworld_dag.assets.rounds import round_plan
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
 from agentworld_dag.resources.preset import RunPreset
 from tests.assets.conftest import failure, metadata
 
-DATA = [raw_trajectories, clean_trajectories, trajectory_splits]
+DATA = [round_plan, raw_trajectories, clean_trajectories, trajectory_splits]
 
 
 def test_made_once_then_reused_and_remade_where_the_preset_changed(materialize, tmp_path):
@@ -91,6 +92,6 @@ def test_corrupt_part_fails_a_check_and_loses_nothing_else(materialize, tmp_path
 
 
 def test_failing_script_fails_the_step_with_its_own_reason(materialize):
-    assert materialize(DATA[:2]).success
+    assert materialize(DATA[:3]).success
     shares = {"cpt": 0.5, "rl": 0.3, "validation": 0.1, "held_out": 0.1}
     assert failure(materialize(DATA, splits=shares)).startswith("ConfigError: splits.cpt + rl + validation + held_out")
