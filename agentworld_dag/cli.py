@@ -76,6 +76,16 @@ def image(options: argparse.Namespace) -> None:
     sys.stdout.write(f"installed: {options.name}, for every real shell environment built from now on\n")
 
 
+def drill(options: argparse.Namespace) -> None:
+    """Change the real environment of a copy of the home, and watch the loop recover by itself."""
+    from agentworld_dag.drill.observing import Timeline
+    from agentworld_dag.drill.rehearsal import Plan, rehearse
+
+    timeline = Timeline(log.info)
+    rehearse(Plan(home(), options.preset, options.image, options.quiet_probes, options.deadline_s), timeline)
+    log.info("the drill passed in %.0f s: all of it was seen", timeline.seconds)
+
+
 def _turn_seeds(options: argparse.Namespace, seeds: list[int]) -> list[Path]:
     """The report artifacts, one per seed."""
     here = home()
@@ -103,6 +113,12 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=does)
         sub.add_argument("--preset", default="tiny", help="a name under infra/presets, or a path")
         sub.add_argument("--round", default=FIRST_ROUND)
+    rehearsal = commands.add_parser("drill", help="a change of the real environment, noticed and followed")
+    rehearsal.set_defaults(command=drill)
+    rehearsal.add_argument("--preset", default="tiny", help="a name under infra/presets, or a path")
+    rehearsal.add_argument("--image", default="talkative", help="what the real shell changes to")
+    rehearsal.add_argument("--quiet-probes", type=int, default=2, help="before the change")
+    rehearsal.add_argument("--deadline-s", type=float, default=1200, help="for all of it")
     bench = commands.add_parser("bench", help="the benchmark alone, without the graph")
     add_commands(bench)
     shell_image = commands.add_parser("image", help="which image of the real shell is installed")

@@ -1,0 +1,150 @@
+"""The drill: the real environment changes, and the loop notices, retrains, asks a person and recovers.
+
+Over a copy of a finished home, with a real daemon, webserver, code server and
+MLflow server. Until the change a person may do things; after it, nothing is
+touched but the review tag, through MLflow's REST API. Everything else is done
+by the sensors and schedules of the graph, as they would do it at night.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import dagster as dg
+
+from agentworld_dag.assets.champions import current
+from agentworld_dag.drill import observing
+from agentworld_dag.drill.clients import alias_of, set_tags, turn_on
+from agentworld_dag.drill.copying import copy_home
+from agentworld_dag.drill.observing import Found, Timeline
+from agentworld_dag.drill.services import Deployment, deployed
+from agentworld_dag.environments import images
+from agentworld_dag.errors import RunError
+from agentworld_dag.home import Home, preset_path
+from agentworld_dag.jobs.instance import prepare
+from agentworld_dag.monitoring.champion import AGENT, WORLD_MODEL, Champion
+from agentworld_dag.monitoring.review import APPROVED, CANDIDATE, CHAMPION, COMMENT, REVIEW, REVIEWER
+from agentworld_dag.resources.preset import RunPreset
+from agentworld_dag.sensors import history
+from agentworld_dag.sensors.retraining import decided
+
+SENSORS = ["retrain_on_fidelity_drop", "promote_on_review", "roll_back_on_regression"]
+SCHEDULES = ["probe_nightly"]
+QUICKLY = {"AGENTWORLD_PROBE_CRON": "* * * * *", "AGENTWORLD_SENSOR_EVERY_S": "5"}
+"""A night takes a minute here."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    source: Home
+    preset: str
+    image: str
+    quiet_probes: int
+    deadline_s: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the acts of the drill share."""
+
+    plan: Plan
+    home: Home
+    deployment: Deployment
+    instance: dg.DagsterInstance
+    timeline: Timeline
+
+    def wait_for(self, what: str, seen: Callable[[], Found | None]) -> Found:
+        return observing.wait_for(what, seen, self.instance, self.timeline, self.plan.deadline_s)
+
+
+def rehearse(plan: Plan, timeline: Timeline) -> None:
+    """Raises RunError when something was not seen."""
+    images.prelude(plan.image)  # an unknown one is refused before anything is copied
+    home = Home(plan.source.root / "drill")
+    copy_home(plan.source, home)
+    prepare(home)
+    settings = QUICKLY | {"AGENTWORLD_PRESET": str(preset_path(plan.preset))}
+    with deployed(home, settings) as deployment, dg.DagsterInstance.get() as instance:
+        timeline.tell("drill", f"Dagster {deployment.dagster_url}, MLflow {deployment.mlflow_url}, home {home.root}")
+        turn_on(deployment.dagster_url, SENSORS, SCHEDULES)
+        scene = Scene(plan, home, deployment, instance, timeline)
+        first = appoint(scene)
+        quiet(scene, first)
+        change(scene)
+        second = recover(scene, first)
+        healthy(scene, second)
+
+
+def appoint(scene: Scene) -> Champion:
+    """A person approves what the first round put up."""
+    for model in (WORLD_MODEL, AGENT):
+        candidate = alias_of(scene.deployment.mlflow_url, model, CANDIDATE)
+        if candidate is None:
+            raise RunError(f"no version of {model} has the alias `{CANDIDATE}`; finish a round with `make run` first")
+        approve(scene, model, candidate, "the first round's")
+    found = scene.wait_for("a first champion", lambda: current(scene.instance, WORLD_MODEL))
+    scene.wait_for("a first champion agent", lambda: current(scene.instance, AGENT))
+    return found
+
+
+def approve(scene: Scene, model: str, version: int, why: str) -> None:
+    scene.timeline.tell("reviewer", f"sets {REVIEW}={APPROVED} on {model} version {version}: {why}")
+    tags = {COMMENT: why, REVIEWER: "the drill", REVIEW: APPROVED}
+    set_tags(scene.deployment.mlflow_url, model, version, tags)
+
+
+def quiet(scene: Scene, champion: Champion) -> None:
+    """Nothing changes, and nothing happens."""
+    count = scene.plan.quiet_probes
+    scene.wait_for(f"{count} quiet probes", lambda: _probes(scene, champion) >= count or None)
+    if observing.retrainings(scene.instance):
+        raise RunError("a retraining was started although nothing had changed")
+
+
+def change(scene: Scene) -> None:
+    images.install(scene.plan.image, scene.home.terminal_image)
+    scene.timeline.tell("real environment", f"changes: {scene.plan.image}")
+
+
+def recover(scene: Scene, first: Champion) -> Champion:
+    """Probe, sensor, round, candidate, tag, champion."""
+    asked = scene.wait_for("a retraining, started by the sensor", lambda: _first_retraining(scene))
+    round_name = asked.tags["dagster/partition"]
+    candidate = scene.wait_for(f"a candidate of {round_name}", lambda: _candidate(scene, first))
+    approve(scene, WORLD_MODEL, candidate, f"follows the environment as it is now ({scene.plan.image})")
+    promoted = partial(observing.champion_other_than, scene.instance, WORLD_MODEL, first.version)
+    second = scene.wait_for(f"version {candidate} as champion", promoted)
+    named = alias_of(scene.deployment.mlflow_url, WORLD_MODEL, CHAMPION)
+    if not second.version == candidate == named or second.round != round_name:
+        raise RunError(f"recorded is {second.name} of {second.round}, MLflow's alias names {named}, not {candidate}")
+    scene.wait_for("the agent's training", lambda: observing.running(scene.instance, "train_agent", round_name))
+    return second
+
+
+def healthy(scene: Scene, champion: Champion) -> None:
+    """The new champion is right about the changed environment, and the whole turn happened once."""
+    scene.wait_for("a probe of the new champion", lambda: _probes(scene, champion) or None)
+    preset = RunPreset(name=str(preset_path(scene.plan.preset)), seed=champion.seed)
+    decisions = decided(scene.instance, champion, preset, time.time())
+    told = "; ".join(decision.reason for decision in decisions.values())
+    scene.timeline.tell("drill", told)
+    if not decisions or not all(decision.reason.startswith("no drop") for decision in decisions.values()):
+        raise RunError(f"the new champion is not healthy: {told}")
+    keys = {run.tags[history.KEY] for run in observing.retrainings(scene.instance)}
+    if len(keys) != 1:
+        raise RunError(f"expected one retraining, found {len(keys)}: {', '.join(sorted(keys))}")
+
+
+def _probes(scene: Scene, champion: Champion) -> int:
+    return len(history.probe_metadata(scene.instance, champion))
+
+
+def _first_retraining(scene: Scene) -> dg.DagsterRun | None:
+    found = observing.retrainings(scene.instance)
+    return found[-1] if found else None
+
+
+def _candidate(scene: Scene, champion: Champion) -> int | None:
+    found = alias_of(scene.deployment.mlflow_url, WORLD_MODEL, CANDIDATE)
+    return found if found and found > champion.version else None
