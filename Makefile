@@ -4,6 +4,7 @@ SEED ?= 0
 SEEDS ?= 5
 FIRST_SEED ?= 0
 ROUND ?= round-0001
+IMAGE ?= talkative
 PYTHON ?= python3.11
 export VENV_VLLM ?= $(CURDIR)/.venv-vllm
 export AGENTWORLD_HOME ?= $(CURDIR)/.agentworld
@@ -11,7 +12,7 @@ export AGENTWORLD_HOME ?= $(CURDIR)/.agentworld
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run study test check ui bench vllm screenshots setup system clean
+.PHONY: run study drill test check ui bench vllm screenshots setup system clean
 .DEFAULT_GOAL := run
 
 run: setup            ## one turn of the loop: PRESET, SEED, ROUND
@@ -19,6 +20,9 @@ run: setup            ## one turn of the loop: PRESET, SEED, ROUND
 
 study: setup          ## the loop over SEEDS seeds from FIRST_SEED on, pooled into docs/results.md
 	$(BIN)/python -m agentworld_dag.cli study --preset $(PRESET) --seeds $(SEEDS) --first-seed $(FIRST_SEED) --round $(ROUND)
+
+drill: setup          ## the real shell changes to IMAGE over a copy of what `make run` made, and the loop recovers by itself
+	$(BIN)/python -m agentworld_dag.cli drill --preset $(PRESET) --image $(IMAGE)
 
 test: setup
 	$(BIN)/python -m pytest
@@ -58,5 +62,5 @@ system:               ## bubblewrap, by apt where that is possible
 	@infra/system.sh
 
 clean:                ## the virtual environments and everything the commands have made; nothing else in AGENTWORLD_HOME
-	rm -rf .venv .venv-vllm .pytest_cache .ruff_cache $(foreach made,dagster lake mlflow reports terminal-image .lock,"$(AGENTWORLD_HOME)/$(made)")
+	rm -rf .venv .venv-vllm .pytest_cache .ruff_cache $(foreach made,dagster lake mlflow reports drill terminal-image .lock,"$(AGENTWORLD_HOME)/$(made)")
 	@rmdir "$(AGENTWORLD_HOME)" 2>/dev/null || true

@@ -27,6 +27,7 @@ from scipy.stats import binomtest
 from agentworld_dag.config import load_preset
 from agentworld_dag.evaluation.plots import BLUE, GREY, STYLE, save_png
 from agentworld_dag.home import preset_path
+from agentworld_dag.monitoring.champion import reference_of
 from agentworld_dag.monitoring.detector import QUIET_PROBES, log_threshold
 from agentworld_dag.monitoring.settings import Watch
 from agentworld_dag.monitoring.watch import Probe, Reference, counted, watched
@@ -34,11 +35,9 @@ from agentworld_dag.monitoring.watch import Probe, Reference, counted, watched
 DROP, SLOW_PROBES, CAUGHT_WITHIN = 0.10, 10, 3
 LATEST_START = 30
 TURNS = 10
+PRESET = load_preset(preset_path("tiny"))
 PROBE_SIZES = (100, 200, 300)
 """In episodes, in the picture."""
-REFERENCE_EPISODES = 365
-"""Held-out sessions behind a reference of the tiny preset."""
-ONE_SIDED_90 = 1.2816
 DISTURBED_SHARE = 0.2
 
 
@@ -78,7 +77,7 @@ DOMAINS = (Domain("terminal", 0.92, 0.12, 0.003), Domain("noisy", 0.60, 0.20, 0.
 
 def main() -> None:
     options = _options()
-    limits = load_preset(preset_path("tiny")).watch
+    limits = PRESET.watch
     threshold = log_threshold(limits.false_alarm_share)
     with Pool(options.processes) as pool:
         simulate = partial(simulated, pool, options, limits)
@@ -129,9 +128,8 @@ def scores(scenario: Scenario, mean: float, rng: Generator) -> list[float]:
 
 
 def reference(scenario: Scenario, rng: Generator) -> Reference:
-    found = _episodes(scenario.domain, scenario.domain.fidelity, REFERENCE_EPISODES, rng)
-    error = np.std(found, ddof=1) / np.sqrt(len(found))
-    return Reference("champion", float(np.mean(found)), float(np.mean(found) - ONE_SIDED_90 * error))
+    found = _episodes(scenario.domain, scenario.domain.fidelity, PRESET.probe.reference_episodes, rng)
+    return Reference("champion", *reference_of({"": found})[""])
 
 
 def _episodes(domain: Domain, mean: float, count: int, rng: Generator) -> list[float]:
@@ -211,7 +209,7 @@ def picture(curves: Curves, chosen: float) -> Figure:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--histories", type=int, default=2000, help="of each kind")
-    parser.add_argument("--episodes", type=int, default=300, help="of a probe")
+    parser.add_argument("--episodes", type=int, default=PRESET.probe.episodes, help="of a probe")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--picture", type=Path, help="draw the trade-off there, in as much time again")

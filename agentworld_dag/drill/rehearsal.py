@@ -125,6 +125,11 @@ def recover(scene: Scene, first: Champion) -> Champion:
 def healthy(scene: Scene, champion: Champion) -> None:
     """The new champion is right about the changed environment, and the whole turn happened once."""
     scene.wait_for("a probe of the new champion", lambda: _probes(scene, champion) or None)
+    shown = history.probe_metadata(scene.instance, champion)
+    lead = history.leads_of(shown, WORLD_MODEL)[0]
+    scene.timeline.tell("drill", f"the new champion is ahead of the first by {lead.value:+.3f} on the same fresh turns")
+    if lead.value <= 0:
+        raise RunError(f"{champion.name} is no better in the changed environment than the champion before it")
     preset = RunPreset(name=str(preset_path(scene.plan.preset)), seed=champion.seed)
     decisions = decided(scene.instance, champion, preset, time.time())
     told = "; ".join(decision.reason for decision in decisions.values())
