@@ -6,14 +6,14 @@ follows it. Sensors read the record, and never ask MLflow.
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
 import dagster as dg
 
 from agentworld_dag.assets.recipe import failing_clearly
-from agentworld_dag.errors import RegistryError
+from agentworld_dag.errors import RegistryError, StoreError
 from agentworld_dag.monitoring.champion import (
     AGENT,
     MADE,
@@ -31,6 +31,7 @@ from agentworld_dag.monitoring.review import (
     COMMENT,
     DECIDED,
     DECISION,
+    REVIEW,
     Verdict,
     judge,
     reviewer,
@@ -43,6 +44,9 @@ from agentworld_dag.resources.registry import ModelRegistry
 RECORD = "record"
 """Metadata entry that holds the champion."""
 ROLLED_BACK, MOVED = "rolled_back", "moved"
+WHY = "agentworld/why"
+"""Tag of a version that was rolled back."""
+COMPARISON = "candidate_comparison"
 ASSETS = {WORLD_MODEL: "world_model_champion", AGENT: "agent_champion"}
 
 champion_asset = partial(
@@ -98,29 +102,35 @@ def carry_out(
 ) -> Iterator[dg.MaterializeResult]:
     """Do what the registry and the configuration ask for, and record it; each step can be done again."""
     now = current(context.instance, model)
-    if config.roll_back_from:
-        yield from _roll_back(context, now, config, registry)
-        return
-    versions = registry.versions(model)
-    verdict = judge(versions, now.version if now else None, preset.load().review.auto_promote)
-    context.log.info(f"{model}: {verdict.action}, {verdict.reason}")
-    found = next((version for version in versions if version.number == verdict.version), None)
-    if verdict.action == "reject" and found:
-        _reject(context, model, found, verdict, registry)
-    elif found:
-        yield from _promote(model, found, verdict, now, lake, registry)
+    versions = {version.number: version for version in registry.versions(model)}
+    if now and (why := _roll_back_asked(now, versions, config)) is not None:
+        yield from _roll_back(context, now, why, registry)
+    elif config.roll_back_from:
+        context.log.info(f"version {config.roll_back_from} is not in use any more; nothing is rolled back")
+    else:
+        verdict = judge(list(versions.values()), now.version if now else None, preset.load().review.auto_promote)
+        context.log.info(f"{model}: {verdict.action}, {verdict.reason}")
+        found = versions.get(verdict.version or 0)
+        if verdict.action == "reject" and found:
+            _reject(context, model, found, verdict, registry)
+        elif found:
+            yield from _promote(model, found, verdict, now, lake, registry)
 
 
 def _promote(
     model: str, version: Version, verdict: Verdict, now: Champion | None, lake: Lake, registry: ModelRegistry
 ) -> Iterator[dg.MaterializeResult]:
-    """Alias first, record second, and the review is closed last: whoever starts over finishes it."""
+    """Alias first, record second, and the review is closed last: whoever starts over finishes it.
+
+    A version that cannot be recorded is refused before anything is moved.
+    """
+    is_new = not now or now.version != version.number
+    champion = _new_champion(model, version, verdict, now, lake) if is_new else None
     if verdict.action == "promote":
         registry.give_alias(model, CHAMPION, version.number)
-    under_review = CANDIDATE in version.aliases
-    if not now or now.version != version.number:
-        yield shown(_new_champion(model, version, under_review, verdict, now, lake))
-    if under_review:
+    if champion:
+        yield shown(champion)
+    if CANDIDATE in version.aliases:
         registry.tag(model, version.number, {DECISION: DECIDED["promote"]})
         registry.take_alias(model, CANDIDATE)
 
@@ -135,23 +145,35 @@ def _reject(
     registry.take_alias(model, CANDIDATE)
 
 
+def _roll_back_asked(now: Champion, versions: Mapping[int, Version], config: Decision) -> str | None:
+    """Why the champion is taken back: asked for now, or begun by a run that died; None where it is not.
+
+    Whoever moved the alias elsewhere meanwhile is not overruled.
+    """
+    holder = next((version.number for version in versions.values() if CHAMPION in version.aliases), None)
+    if now.previous is None or holder not in (now.version, now.previous):
+        return None
+    if config.roll_back_from == now.version:
+        return config.why
+    tags = versions[now.version].tags if now.version in versions else {}
+    return tags.get(WHY, "") if holder == now.previous and tags.get(DECISION) == ROLLED_BACK else None
+
+
 def _roll_back(
-    context: dg.AssetExecutionContext, now: Champion | None, config: Decision, registry: ModelRegistry
+    context: dg.AssetExecutionContext, now: Champion, why: str, registry: ModelRegistry
 ) -> Iterator[dg.MaterializeResult]:
-    if now is None or now.version != config.roll_back_from or now.previous is None:
-        context.log.info(f"version {config.roll_back_from} is not in use any more; nothing is rolled back")
-        return
-    before = recorded(context.instance, now.model, now.previous)
+    """The reason is written down first, so that whoever finds the alias moved knows why."""
+    before = recorded(context.instance, now.model, now.previous or 0)
     if before is None:
         raise RegistryError(f"{now.model} {now.previous} has no record to go back to; move the alias by hand")
+    context.log.info(f"back from version {now.version} to {before.version}: {why}")
+    registry.tag(now.model, now.version, {WHY: why, DECISION: ROLLED_BACK})
     registry.give_alias(now.model, CHAMPION, before.version)
-    yield shown(replace(before, decision=ROLLED_BACK, why=config.why, who="the graph", previous=None, at=time.time()))
-    registry.tag(now.model, now.version, {DECISION: ROLLED_BACK})
+    yield shown(replace(before, decision=ROLLED_BACK, why=why, who="the graph", previous=None, at=time.time()))
 
 
-def _new_champion(
-    model: str, version: Version, under_review: bool, verdict: Verdict, now: Champion | None, lake: Lake
-) -> Champion:
+def _new_champion(model: str, version: Version, verdict: Verdict, now: Champion | None, lake: Lake) -> Champion:
+    """The record to be. Raises RegistryError on a version that this graph did not register, or StoreError."""
     tags = version.tags
     if missing := {ROUND, SEED} - set(tags):
         raise RegistryError(
@@ -159,22 +181,36 @@ def _new_champion(
             f"graph; give the alias `{CHAMPION}` to a version that was"
         )
     made = {name.removeprefix(MADE): value for name, value in tags.items() if name.startswith(MADE)}
-    round_name = tags[ROUND]
-    comparison = made.get("candidate_comparison")
-    scores = lake.folder("candidate_comparison", round_name, comparison) / SCORES if comparison else None
+    promoted = verdict.action == "promote"
     return Champion(
         model=model,
         version=version.number,
-        round=round_name,
+        round=tags[ROUND],
         seed=int(tags[SEED]),
         made=made,
-        reference=reference_of(json.loads(scores.read_text())) if scores and model == WORLD_MODEL else {},
-        decision=DECIDED["promote"] if under_review else MOVED,
-        why=tags.get(COMMENT) or verdict.reason,
-        who=reviewer(version) if under_review else "whoever moved the alias",
+        reference=_reference(lake, tags[ROUND], made) if model == WORLD_MODEL else {},
+        decision=DECIDED["promote"] if promoted else MOVED,
+        why=(tags.get(COMMENT) if promoted else None) or verdict.reason,
+        who=_decided_by(version, promoted),
         previous=now.version if now else None,
         at=time.time(),
     )
+
+
+def _decided_by(version: Version, promoted: bool) -> str:
+    if not promoted:
+        return "whoever moved the alias"
+    return reviewer(version) if REVIEW in version.tags else "the preset"
+
+
+def _reference(lake: Lake, round_name: str, made: Mapping[str, str]) -> dict[str, tuple[float, float]]:
+    """How exact it was on fresh sessions when it was compared; empty where it never was."""
+    if COMPARISON not in made:
+        return {}
+    scores = lake.folder(COMPARISON, round_name, made[COMPARISON]) / SCORES
+    if not scores.is_file():
+        raise StoreError(f"{scores} is gone, and with it what the version was right in; restore it, or compare anew")
+    return reference_of(json.loads(scores.read_text()))
 
 
 def shown(champion: Champion) -> dg.MaterializeResult:

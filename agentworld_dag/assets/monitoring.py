@@ -1,8 +1,9 @@
 """Group `monitoring`: is the simulator in use still right about the real environment?"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -21,8 +22,14 @@ FIRST_EPISODE, EPISODES_PER_PROBE, PROBES = 1_000_000_000, 1_000, 900_000
 """Numbers of episodes between those of rounds and those of comparisons."""
 LAKE_ASSETS = {WORLD_MODEL: "simulator", AGENT: "agent_sim_rl"}
 """Through which artifact a champion is used."""
-SHOWN_CHAMPION, SHOWN_SCORES, SHOWN_PROBE = "champion", "scores", "probe"
+INPUTS = {WORLD_MODEL: "simulator", AGENT: "agent"}
+"""As which input the probe's script knows it."""
+SHOWN_CHAMPIONS = {WORLD_MODEL: "champion", AGENT: "champion_agent"}
+SHOWN_PROBE, SHOWN_SCORES, SHOWN_LEADS = "probe", "scores", "leads"
 """Metadata that the sensors read."""
+
+InUse = Mapping[str, Champion]
+"""Champions by model."""
 
 
 @dg.asset(
@@ -40,39 +47,42 @@ def real_env_probe(
     One step and on the simulator's own answers, and the champion agent's success on fresh real tasks, with intervals.
     """
     with failing_clearly():
-        champion = current(context.instance, WORLD_MODEL)
-        if champion is None:
+        in_use = {model: found for model in LAKE_ASSETS if (found := current(context.instance, model))}
+        if WORLD_MODEL not in in_use:
             raise StoreError("there is no champion to probe; approve a candidate in MLflow first (docs/operations.md)")
-        artifact = probe(context, champion, preset, lake, jobs)
-    scores = json.loads((artifact.folder / SCORES).read_text())
-    shown = {SHOWN_CHAMPION: champion.name, SHOWN_PROBE: artifact.folder.name, SHOWN_SCORES: scores}
-    return materialized(artifact, **shown)
+        artifact = probe(context, in_use, preset, lake, jobs)
+        scores = json.loads((artifact.folder / SCORES).read_text())
+    return shown(artifact, in_use, scores)
 
 
-def probe(
-    context: dg.AssetExecutionContext, champion: Champion, preset: RunPreset, lake: Lake, jobs: LocalJobs
-) -> Artifact:
-    """The probe of this Dagster run: a run that is tried again goes on with the same episodes."""
-    root = context.run.root_run_id or context.run.run_id
-    folder = lake.folder("real_env_probe", champion.round, fingerprint("probe", root))
+def shown(artifact: Artifact, in_use: InUse, scores: Mapping[str, Sequence[float]]) -> dg.MaterializeResult:
+    """The probe's record: whom it is about, and what the sensors compare."""
+    entries: dict[str, Any] = {SHOWN_CHAMPIONS[model]: champion.name for model, champion in in_use.items()}
+    entries |= {SHOWN_PROBE: artifact.folder.name, SHOWN_SCORES: dict(scores), SHOWN_LEADS: artifact.metrics["lead"]}
+    return materialized(artifact, (), **entries)
+
+
+def probe(context: dg.AssetExecutionContext, in_use: InUse, preset: RunPreset, lake: Lake, jobs: LocalJobs) -> Artifact:
+    """The probe of this Dagster run; tried again it has the same episodes, and is made anew for other champions."""
+    champion, root = in_use[WORLD_MODEL], context.run.root_run_id or context.run.run_id
+    inputs = probed(context.instance, in_use, lake)
+    answering = {name: path.name for name, path in inputs.items()}
+    folder = lake.folder("real_env_probe", champion.round, fingerprint("probe", root, answering))
     if not is_complete(folder):
         number = int(fingerprint("episodes", root), 16) % PROBES
         options = {"first_episode": str(FIRST_EPISODE + EPISODES_PER_PROBE * number)}
-        inputs = probed(context.instance, champion, lake)
         jobs.run(context, Launch(PROBE, champion.round, folder, inputs, options, champion.seed, True), preset)
     return Artifact(folder, read_result(folder), False, champion.seed)
 
 
-def probed(instance: dg.DagsterInstance, champion: Champion, lake: Lake) -> Mapping[str, Path]:
-    """Who answers: both champions, and the ones before them as long as these are known."""
+def probed(instance: dg.DagsterInstance, in_use: InUse, lake: Lake) -> Mapping[str, Path]:
+    """Who answers, by the script's input: the champions, and the ones before them as long as these are known."""
     inputs: dict[str, Path] = {}
-    for name, found in (("simulator", champion), ("agent", current(instance, AGENT))):
-        if found is None:
-            continue
-        inputs[name] = artifact_of(found, lake)
-        before = recorded(instance, found.model, found.previous) if found.previous else None
+    for model, champion in in_use.items():
+        inputs[INPUTS[model]] = artifact_of(champion, lake)
+        before = recorded(instance, model, champion.previous) if champion.previous else None
         if before:
-            inputs[f"previous_{name}"] = artifact_of(before, lake)
+            inputs[f"previous_{INPUTS[model]}"] = artifact_of(before, lake)
     return inputs
 
 

@@ -35,6 +35,9 @@ from agentworld_dag.resources.lake import Lake
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.resources.registry import FINGERPRINT, ModelRegistry
 
+SHOWN_UNDER_REVIEW = "under_review"
+"""Metadata that the sensors read: whether this put a candidate up."""
+
 
 @dg.asset(
     group_name="registry",
@@ -67,8 +70,8 @@ def world_model_versions(
             for asset in ("world_model_cpt", "world_model_sft", "world_model_rl")
         }
         card = world_model_card(context, preset.seed, folders)
-        put_up(context, registry, WORLD_MODEL, registered["world_model_rl"], card, folders)
-    return shown(preset, registered, card)
+        under_review = put_up(context, registry, WORLD_MODEL, registered["world_model_rl"], card, folders)
+    return shown(preset, registered, card, under_review)
 
 
 @dg.asset(
@@ -90,8 +93,8 @@ def agent_versions(
             for asset in ("agent_base", "agent_sim_rl")
         }
         card = agent_card(context, preset.seed, folders)
-        put_up(context, registry, AGENT, registered["agent_sim_rl"], card, folders)
-    return shown(preset, registered, card)
+        under_review = put_up(context, registry, AGENT, registered["agent_sim_rl"], card, folders)
+    return shown(preset, registered, card, under_review)
 
 
 def found(context: dg.AssetExecutionContext, lake: Lake, preset: RunPreset) -> Folders:
@@ -120,8 +123,8 @@ def register(
 
 def put_up(
     context: dg.AssetExecutionContext, registry: ModelRegistry, model: str, version: int, card: str, folders: Folders
-) -> None:
-    """The review pack, and then the alias, unless the version was decided on before."""
+) -> bool:
+    """The review pack, and then the alias, unless the version was decided on before; says whether it was given."""
     registry.describe(model, version, card)
     registry.tag(model, version, {BLOCKING_CHECKS: blocking_checks(context)})
     with tempfile.TemporaryDirectory() as pack:
@@ -137,11 +140,13 @@ def put_up(
             f"agentworld/{context.partition_key}", sessions, told, _mlflow_run(folders["world_model_rl"])
         )
     known = next(each for each in registry.versions(model) if each.number == version)
-    if DECISION not in known.tags and CHAMPION not in known.aliases:
+    undecided = DECISION not in known.tags and CHAMPION not in known.aliases
+    if undecided:
         registry.give_alias(model, CANDIDATE, version)
+    return undecided
 
 
-def shown(preset: RunPreset, registered: dict[str, int], card: str) -> dg.MaterializeResult:
+def shown(preset: RunPreset, registered: dict[str, int], card: str, under_review: bool) -> dg.MaterializeResult:
     records = [{"asset": asset, "version": version} for asset, version in registered.items()]
     return dg.MaterializeResult(
         metadata={
@@ -149,6 +154,7 @@ def shown(preset: RunPreset, registered: dict[str, int], card: str) -> dg.Materi
             "registered": len(records),
             "card": dg.MetadataValue.md(card),
             "seed": preset.seed,
+            SHOWN_UNDER_REVIEW: under_review,
         }
     )
 

@@ -5,8 +5,8 @@ when its review pack is complete. A person decides by the candidate's tag
 `review`. A decision is carried out by moving the alias `champion`, one call
 that happens or does not; everything after it can be done again, so whoever
 dies in between leaves one champion, and the next look finishes the work. The
-alias is the truth: where it names another version than was recorded, be it
-after a crash or because a person moved it, that version is recorded.
+alias is the truth: where it names another version than was recorded, a
+promotion that was cut short is carried on, and what a person moved is recorded.
 
 A tag on a version that is not under review does nothing, and is named. To
 reopen a decision, a person gives that version the alias `candidate` again.
@@ -45,12 +45,22 @@ def judge(versions: Sequence[Version], recorded: int | None, auto_promote: bool)
     champion = _with_alias(versions, CHAMPION)
     candidate = _with_alias(versions, CANDIDATE)
     if champion and champion.number != recorded:
-        return Verdict("record", f"the alias names version {champion.number}, recorded is {recorded}", champion.number)
+        return _on_unrecorded(champion, recorded, auto_promote)
     strays = "".join(f"; {stray}" for stray in _strays(versions, candidate))
+    if recorded and not champion:
+        strays += f"; no version has the alias {CHAMPION}, give it back: recorded is {recorded}"
     if candidate is None:
         return Verdict("wait", f"no candidate is under review{strays}")
     verdict = _on_candidate(candidate, champion, auto_promote)
     return Verdict(verdict.action, verdict.reason + strays, verdict.version)
+
+
+def _on_unrecorded(champion: Version, recorded: int | None, auto_promote: bool) -> Verdict:
+    if CANDIDATE in champion.aliases:
+        asked = _on_candidate(champion, None, auto_promote)
+        if asked.action == "promote":
+            return asked
+    return Verdict("record", f"the alias names version {champion.number}, recorded is {recorded}", champion.number)
 
 
 def _on_candidate(candidate: Version, champion: Version | None, auto_promote: bool) -> Verdict:
@@ -90,7 +100,7 @@ def _strays(versions: Sequence[Version], candidate: Version | None) -> Iterator[
         review, decision = version.tags.get(REVIEW), version.tags.get(DECISION)
         if candidate and version.number == candidate.number:
             continue
-        if review is not None and decision is None:
+        if review is not None and decision is None and CHAMPION not in version.aliases:
             yield f"version {version.number} is tagged {review} but is not under review"
         elif decision and review and (review == APPROVED) != (decision == DECIDED["promote"]):
             yield f"version {version.number} was {decision}; its tag now says {review}, which changes nothing"

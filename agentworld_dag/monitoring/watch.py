@@ -9,7 +9,9 @@ a late one counts when it comes, one that comes twice counts the first time.
 An alarm is raised when the evidence reaches its threshold and holds until the
 evidence has fallen below `quiet_share` of it: a simulator that hovers at the
 threshold is not retrained twice for one drop. A new champion starts anew.
-Which retrainings there were, and what they cost, the caller knows.
+Which retrainings there were, and what they cost, the caller knows. One that
+failed is followed by another after the cool-down, within the week's budgets;
+one that brought a candidate by none until somebody has decided on it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -53,6 +55,8 @@ class Retraining:
     """Epoch seconds."""
     gpu_s: float
     running: bool
+    undecided: bool = False
+    """Whether it brought a candidate on which nobody has decided yet."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,8 @@ def held(retrainings: Sequence[Retraining], limits: Watch, now: float) -> str:
 def _obstacles(retrainings: Sequence[Retraining], limits: Watch, now: float) -> Iterator[str]:
     if any(each.running for each in retrainings):
         yield "a retraining is under way"
+    if any(each.undecided for each in retrainings):
+        yield "nobody has decided yet on the candidate that the last retraining brought"
     last = max((each.asked_at for each in retrainings), default=-np.inf)
     if (left_h := limits.cool_down_h - (now - last) / HOUR_S) > 0:
         yield f"the last retraining was asked for too lately, {left_h:.1f} h of {limits.cool_down_h:g} h are left"

@@ -7,12 +7,14 @@ from agentworld_dag.jobs.loop import probe_real_environment
 from agentworld_dag.jobs.run_config import run_config
 from agentworld_dag.monitoring.champion import WORLD_MODEL
 from agentworld_dag.resources.preset import RunPreset
+from agentworld_dag.sensors.every import PROBE_CRON
 
 
 @dg.schedule(
     job=probe_real_environment,
-    cron_schedule="0 1 * * *",
-    description="Probes the real environment every night.",
+    cron_schedule=PROBE_CRON,
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="Probes the real environment every night, or when AGENTWORLD_PROBE_CRON says.",
 )
 def probe_nightly(context: dg.ScheduleEvaluationContext, preset: RunPreset) -> dg.RunRequest | dg.SkipReason:
     """Nothing to probe until there is a champion."""

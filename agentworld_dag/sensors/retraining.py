@@ -17,7 +17,7 @@ from agentworld_dag.monitoring.watch import Decision, decide, held
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.sensors import history
-from agentworld_dag.sensors.every import SENSOR_EVERY_S
+from agentworld_dag.sensors.every import RETRAIN_CRON, SENSOR_EVERY_S
 
 NO_CHAMPION = "no champion yet: approve a candidate in MLflow"
 ONE_AT_A_TIME = {"agentworld/one_at_a_time": "retraining"}
@@ -27,6 +27,7 @@ ONE_AT_A_TIME = {"agentworld/one_at_a_time": "retraining"}
 @dg.sensor(
     job=train_world_model,
     minimum_interval_seconds=SENSOR_EVERY_S,
+    default_status=dg.DefaultSensorStatus.STOPPED,
     description="Trains another round when fresh probes are worse than the champion's reference.",
 )
 def retrain_on_fidelity_drop(context: dg.SensorEvaluationContext, preset: RunPreset) -> dg.SensorResult | dg.SkipReason:
@@ -37,20 +38,23 @@ def retrain_on_fidelity_drop(context: dg.SensorEvaluationContext, preset: RunPre
     decisions = decided(context.instance, champion, preset, time.time())
     told = "; ".join(f"{domain}: {decision.reason}" for domain, decision in decisions.items())
     key = next((decision.key for decision in decisions.values() if decision.key), None)
-    context.log.info(told)
     if key is None:
         return dg.SkipReason(told or f"{champion.name} has no reference in any domain; probes tell nothing about it")
+    if run := history.started(context.instance, key):
+        return dg.SkipReason(f"{told}; nothing starts: run {run.run_id} was started for {key}, {run.status.value}")
     round_name = history.next_round(context.instance, champion)
+    context.log.info(f"trains {round_name}: {told}")
     return dg.SensorResult(
-        run_requests=[request(champion, preset, key, round_name)],
+        run_requests=[request(champion, preset, key, round_name, told)],
         dynamic_partitions_requests=[rounds.build_add_request([round_name])],
     )
 
 
 @dg.schedule(
     job=train_world_model,
-    cron_schedule="0 2 * * 0",
-    description="Trains another round every Sunday night, within the preset's budgets.",
+    cron_schedule=RETRAIN_CRON,
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="Trains another round every Sunday, or when AGENTWORLD_RETRAIN_CRON says, within the preset's budgets.",
 )
 def retrain_weekly(context: dg.ScheduleEvaluationContext, preset: RunPreset) -> dg.RunRequest | dg.SkipReason:
     """Off until a person turns it on."""
@@ -59,17 +63,18 @@ def retrain_weekly(context: dg.ScheduleEvaluationContext, preset: RunPreset) -> 
         return dg.SkipReason(NO_CHAMPION)
     now = time.time()
     limits = preset.load(champion.round).watch
-    if obstacle := held(history.retrainings(context.instance, now), limits, now):
+    if obstacle := held(history.retrainings(context.instance, champion, now), limits, now):
         return dg.SkipReason(obstacle)
     round_name = history.next_round(context.instance, champion)
     context.instance.add_dynamic_partitions(str(rounds.name), [round_name])
-    return request(champion, preset, f"weekly-{context.scheduled_execution_time:%Y-%m-%d}", round_name)
+    key = f"weekly-{context.scheduled_execution_time:%Y-%m-%dT%H:%M}"
+    return request(champion, preset, key, round_name, "the schedule asked, nothing stands in the way")
 
 
 def decided(instance: dg.DagsterInstance, champion: Champion, preset: RunPreset, now: float) -> dict[str, Decision]:
     """What each domain of the champion's reference asks for."""
     shown = history.probe_metadata(instance, champion)
-    runs = history.retrainings(instance, now)
+    runs = history.retrainings(instance, champion, now)
     limits = preset.load(champion.round).watch
     references = {domain: champion.reference_in(domain) for domain in champion.reference}
     return {
@@ -79,9 +84,14 @@ def decided(instance: dg.DagsterInstance, champion: Champion, preset: RunPreset,
     }
 
 
-def request(champion: Champion, preset: RunPreset, key: str, round_name: str) -> dg.RunRequest:
+def request(champion: Champion, preset: RunPreset, key: str, round_name: str, why: str) -> dg.RunRequest:
     """The run that trains the round, with the champion's seed."""
-    tags = {history.KEY: key, history.OF_CHAMPION: champion.name, "agentworld/seed": str(champion.seed)}
+    tags = {
+        history.KEY: key,
+        history.WHY: why,
+        history.OF_CHAMPION: champion.name,
+        "agentworld/seed": str(champion.seed),
+    }
     return dg.RunRequest(
         run_key=key,
         partition_key=round_name,

@@ -16,6 +16,7 @@ from agentworld_dag.jobs.run_config import run_config
 from agentworld_dag.monitoring.champion import AGENT, WORLD_MODEL, Champion
 from agentworld_dag.monitoring.regression import regression
 from agentworld_dag.monitoring.review import DECIDED, Verdict, judge
+from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.resources.registry import ModelRegistry
 from agentworld_dag.sensors import history
@@ -34,6 +35,7 @@ Request = dg.RunRequest | str
 @dg.sensor(
     jobs=[decide_on_world_model, decide_on_agent, train_agent],
     minimum_interval_seconds=SENSOR_EVERY_S,
+    default_status=dg.DefaultSensorStatus.STOPPED,
     description="Carries out what the tag `review` of a candidate says, and trains the agent in a new champion.",
 )
 def promote_on_review(
@@ -50,6 +52,7 @@ def promote_on_review(
 @dg.sensor(
     jobs=[decide_on_world_model, decide_on_agent],
     minimum_interval_seconds=SENSOR_EVERY_S,
+    default_status=dg.DefaultSensorStatus.STOPPED,
     description="Returns the alias `champion` when the new champion is worse in the real environment.",
 )
 def roll_back_on_regression(context: dg.SensorEvaluationContext, preset: RunPreset) -> dg.SensorResult:
@@ -96,12 +99,21 @@ def practice(instance: dg.DagsterInstance, preset: RunPreset) -> Request:
     champion = current(instance, WORLD_MODEL)
     if champion is None or champion.decision != DECIDED["promote"]:
         return "no new simulator to practise in"
+    key = f"practice-{champion.name}-{champion.at:.0f}"
+    if run := history.started(instance, key):
+        return f"practice in {champion.name} was started as run {run.run_id}, {run.status.value}"
+    if not instance.has_dynamic_partition(str(rounds.name), champion.round):
+        return f"no practice in {champion.name}: its {champion.round} is unknown here, add that partition"
     return dg.RunRequest(
-        run_key=f"practice-{champion.name}-{champion.at:.0f}",
+        run_key=key,
         job_name=train_agent.name,
         partition_key=champion.round,
         run_config=run_config(preset.name, champion.seed),
-        tags={history.OF_CHAMPION: champion.name, "agentworld/seed": str(champion.seed)},
+        tags={
+            history.WHY: f"{champion.name} was promoted",
+            history.OF_CHAMPION: champion.name,
+            "agentworld/seed": str(champion.seed),
+        },
     )
 
 
@@ -113,17 +125,19 @@ def _key(model: str, verdict: Verdict, champion: Champion | None) -> str:
 def _attempt(
     instance: dg.DagsterInstance, model: str, key: str, preset: RunPreset, reason: str, config: dict[str, object]
 ) -> Request:
-    """A run for the decision, unless one is under way or too many have failed."""
+    """A run for the decision, unless any decision on the model is under way, or too many runs did not settle this."""
+    under_way = dg.RunsFilter(job_name=JOBS[model].name, statuses=history.GOING_ON)
+    if found := instance.get_runs(under_way, limit=1):
+        return f"{model}: {reason}; waits for run {found[0].run_id}, which decides on {model} now"
     runs = instance.get_runs(dg.RunsFilter(tags={CARRIED_OUT: key}), limit=ATTEMPTS)
-    if any(run.status in history.GOING_ON for run in runs):
-        return f"{model}: {reason}; it is being carried out"
     if len(runs) >= ATTEMPTS:
-        return (
-            f"{model}: {reason}; {ATTEMPTS} runs have failed to carry it out, see {runs[0].run_id} and run it by hand"
-        )
+        return f"{model}: {reason}; {ATTEMPTS} runs did not settle it, see {runs[0].run_id} and run {JOBS[model].name}"
     configured = run_config(preset.name, preset.seed) | {"ops": {ASSETS[model]: {"config": config}}}
     return dg.RunRequest(
-        run_key=f"{key}-{len(runs)}", job_name=JOBS[model].name, run_config=configured, tags={CARRIED_OUT: key}
+        run_key=f"{key}-{len(runs)}",
+        job_name=JOBS[model].name,
+        run_config=configured,
+        tags={CARRIED_OUT: key, history.WHY: reason},
     )
 
 
@@ -136,4 +150,4 @@ def _result(context: dg.SensorEvaluationContext, found: list[Request]) -> dg.Sen
 
 def _told(found: list[Request]) -> Iterator[str]:
     for each in found:
-        yield f"starts {each.run_key}" if isinstance(each, dg.RunRequest) else each
+        yield f"starts {each.run_key}: {each.tags[history.WHY]}" if isinstance(each, dg.RunRequest) else each
