@@ -74,6 +74,11 @@ def started(instance: dg.DagsterInstance, run_key: str) -> dg.DagsterRun | None:
     return next(iter(instance.get_runs(dg.RunsFilter(tags={RUN_KEY: run_key}), limit=1)), None)
 
 
+def going_on(instance: dg.DagsterInstance, job: str) -> dg.DagsterRun | None:
+    """A run of the job that has not ended."""
+    return next(iter(instance.get_runs(dg.RunsFilter(job_name=job, statuses=GOING_ON), limit=1)), None)
+
+
 def next_round(instance: dg.DagsterInstance, champion: Champion) -> str:
     """The round to train: one that was begun from this champion and brought no candidate yet, else a new one."""
     begun = sorted(instance.get_materialized_partitions(PLAN), key=number_of)
