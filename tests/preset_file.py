@@ -35,6 +35,9 @@ TRAINABLE: dict[str, Any] = {
     "world_model_rl": {"prompts_per_step": 96, "group_size": 4, "max_new_tokens": 32},
     "simulator": {"gate_turns": 100},
     "agent": {"imitation": {"steps": 20, "tokens_per_step": 1024}},
+    "probe": {"episodes": 80, "reference_episodes": 160, "free_running_episodes": 5, "tasks": 6},
+    "watch": {"least_episodes": 40, "false_alarm_share": 0.2},
+    "later_rounds": {"changes": {"cpt": {"steps": 10}, "sft": {"steps": 200, "rehearsal_share": 0.0}}},
 }
 """What the quick preset needs on top to learn enough to pass the blocking checks."""
 

@@ -16,7 +16,7 @@ from tests.preset_file import TRAINABLE, write_preset
 
 pytestmark = pytest.mark.slow
 
-RUN = [sys.executable, "-m", "agentworld_dag.cli", "run", "--seed", "5"]
+CLI = (sys.executable, "-m", "agentworld_dag.cli")
 REPORT_KEYS = {"seconds", "fidelity", "drift", "agent", "transfer", "real_steps", "claims"}
 
 
@@ -27,17 +27,19 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(place: Path, log: str) -> "subprocess.Popen[bytes]":
+def start(place: Path, log: str, command: str = "run --seed 5") -> "subprocess.Popen[bytes]":
     environment = os.environ | {"AGENTWORLD_HOME": str(place / "home")}
     environment.pop("MLFLOW_TRACKING_URI", None)
-    command = [*RUN, "--preset", str(place / "preset.yaml")]
     with (place / log).open("wb") as file:
-        return subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
+        preset = ["--preset", str(place / "preset.yaml")]
+        return subprocess.Popen(
+            [*CLI, *command.split(), *preset], env=environment, stdout=file, stderr=subprocess.STDOUT
+        )
 
 
-def processes_of(place: Path) -> list[str]:
+def processes_of(place: Path, home: str = "home") -> list[str]:
     """Command lines of everything that runs on behalf of this home."""
-    mark = f"AGENTWORLD_HOME={place / 'home'}".encode()
+    mark = f"AGENTWORLD_HOME={place / home}".encode()
     found = []
     for entry in Path("/proc").iterdir():
         try:
@@ -85,7 +87,7 @@ def test_models_and_measurements_are_in_mlflow_and_the_models_are_registered(pla
     experiment = client.get_experiment_by_name("agentworld/round-0001")
     assert experiment is not None
     runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id], max_results=100)}
-    assert len(runs) == 18
+    assert len(runs) == 20
     files = {artifact.path for artifact in client.list_artifacts(runs["leaderboard"].info.run_id)}
     assert {"leaderboard.md", "leaderboard.png"} <= files
     assert {"world_model_sft", "agent_base", "real_env_evaluation"} <= set(runs)
@@ -106,3 +108,30 @@ def test_third_run_reuses_everything_and_says_so(place):
     assert "made now: nothing" in told
     assert told.count(": reused: finished earlier in ") == 30
     assert time.monotonic() - started < 120
+
+
+SEEN = (
+    "seen: a first champion",
+    "seen: 1 quiet probes",
+    "changes: talkative",
+    "seen: a retraining, started by the sensor",
+    "seen: a candidate of round-0002",
+    "seen: version 4 as champion",
+    "seen: the agent's training",
+    "seen: a probe of the new champion",
+    "the drill passed",
+)
+
+
+def test_a_changed_environment_is_noticed_and_followed_by_the_running_deployment(place):
+    before = sorted(path.name for path in (place / "home" / "lake").iterdir())
+    run = start(place, "drill.log", "drill --image talkative --quiet-probes 1")
+    ended = run.wait(timeout=900)
+    told = (place / "drill.log").read_text()
+    assert ended == 0, told[-3000:]
+    places = [told.find(what) for what in SEEN]
+    assert -1 not in places, SEEN[places.index(-1)]
+    assert places == sorted(places)
+    assert not processes_of(place, "home/drill")
+    assert sorted(path.name for path in (place / "home" / "lake").iterdir()) == before
+    assert not (place / "home" / "terminal-image").exists()
