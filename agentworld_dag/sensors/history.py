@@ -81,10 +81,7 @@ def going_on(instance: dg.DagsterInstance, job: str) -> dg.DagsterRun | None:
 
 def next_round(instance: dg.DagsterInstance, champion: Champion) -> str:
     """The round to train: one that was begun from this champion and brought no candidate yet, else a new one."""
-    begun = sorted(instance.get_materialized_partitions(PLAN), key=number_of)
-    if not begun:
-        return name_of(1)
-    last = begun[-1]
+    last = max({champion.round, *instance.get_materialized_partitions(PLAN)}, key=number_of)
     unfinished = last not in instance.get_materialized_partitions(CANDIDATES)
     if unfinished and _planned_from(instance, last) == champion.name:
         return last

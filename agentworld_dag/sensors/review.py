@@ -5,7 +5,8 @@ answer it says so and waits. The work itself is done by a run, which reads the
 registry again and can be started any number of times.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -25,8 +26,9 @@ from agentworld_dag.sensors.every import SENSOR_EVERY_S
 JOBS = {WORLD_MODEL: decide_on_world_model, AGENT: decide_on_agent}
 CARRIED_OUT = "agentworld/decision"
 """Tag of a run: what it was started to carry out."""
-ATTEMPTS = 5
-"""Runs that are started for one decision before a person is asked to look."""
+ATTEMPTS, FIRST_WAIT_S = 10, 60.0
+"""Runs that are started for one decision before a person is asked to look; each wait is twice the one before, so that
+a night without MLflow uses up none too many."""
 
 Request = dg.RunRequest | str
 """A run to start, or why none is."""
@@ -129,9 +131,9 @@ def _attempt(
     under_way = dg.RunsFilter(job_name=JOBS[model].name, statuses=history.GOING_ON)
     if found := instance.get_runs(under_way, limit=1):
         return f"{model}: {reason}; waits for run {found[0].run_id}, which decides on {model} now"
-    runs = instance.get_runs(dg.RunsFilter(tags={CARRIED_OUT: key}), limit=ATTEMPTS)
-    if len(runs) >= ATTEMPTS:
-        return f"{model}: {reason}; {ATTEMPTS} runs did not settle it, see {runs[0].run_id} and run {JOBS[model].name}"
+    runs = instance.get_run_records(dg.RunsFilter(tags={CARRIED_OUT: key}), limit=ATTEMPTS)
+    if obstacle := _held(runs, model):
+        return f"{model}: {reason}; {obstacle}"
     configured = run_config(preset.name, preset.seed) | {"ops": {ASSETS[model]: {"config": config}}}
     return dg.RunRequest(
         run_key=f"{key}-{len(runs)}",
@@ -139,6 +141,17 @@ def _attempt(
         run_config=configured,
         tags={CARRIED_OUT: key, history.WHY: reason},
     )
+
+
+def _held(runs: Sequence[dg.RunRecord], model: str) -> str:
+    """Why no further run is started now; empty where one is. `runs`: those that did not settle it, newest first."""
+    if not runs:
+        return ""
+    last = f"{len(runs)} runs did not settle it, see {runs[0].dagster_run.run_id}"
+    if len(runs) >= ATTEMPTS:
+        return f"{last}, and run {JOBS[model].name} by hand"
+    left_s = runs[0].create_timestamp.timestamp() + FIRST_WAIT_S * 2 ** (len(runs) - 1) - time.time()
+    return f"{last}; the next one in {left_s:.0f} s" if left_s > 0 else ""
 
 
 def _result(context: dg.SensorEvaluationContext, found: list[Request]) -> dg.SensorResult:

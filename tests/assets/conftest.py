@@ -7,6 +7,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from agentworld_dag.assets.champions import ASSETS, agent_champion, world_model_champion
+from agentworld_dag.monitoring.champion import AGENT, WORLD_MODEL
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
 from agentworld_dag.resources.local_jobs import LocalJobs
@@ -14,9 +16,12 @@ from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.resources.registry import ModelRegistry
 from agentworld_dag.resources.reports import Reports
 from agentworld_dag.rounds import FIRST_ROUND
+from tests import on_record
 from tests.preset_file import write_preset
+from tests.registered import SCORES, copy_of, new_store
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]
+Decide = Callable[..., dg.ExecuteInProcessResult]
 
 
 @pytest.fixture
@@ -44,6 +49,47 @@ def materialize(instance: dg.DagsterInstance, tmp_path: Path) -> Materialize:
                 "jobs": LocalJobs(tracking_uri=uri),
                 "registry": ModelRegistry(tracking_uri=uri),
                 "reports": Reports(root=str(tmp_path / "reports")),
+            },
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return new_store(tmp_path_factory.mktemp("mlflow"))
+
+
+@pytest.fixture
+def registry(database: Path, tmp_path: Path) -> ModelRegistry:
+    """A real MLflow store of the test's own, with versions of both models that nobody has decided on."""
+    return copy_of(database, tmp_path)
+
+
+@pytest.fixture
+def decide(instance: dg.DagsterInstance, registry: ModelRegistry, tmp_path: Path) -> Decide:
+    return decider(instance, registry, tmp_path)
+
+
+def decider(instance: dg.DagsterInstance, registry: ModelRegistry, folder: Path) -> Decide:
+    """Materialises a champion, beside a lake that holds what the versions were compared with."""
+    own, lake = registry, folder / "lake"
+    for number, scores in SCORES.items():
+        on_record.comparison(lake, f"round-{number:04d}", f"c{number}", scores)
+
+    def run(
+        model: str = WORLD_MODEL, registry: ModelRegistry = own, auto_promote: bool = False, **config: Any
+    ) -> dg.ExecuteInProcessResult:
+        preset = write_preset(folder / "preset.yaml", review={"auto_promote": auto_promote})
+        return dg.materialize(
+            [{WORLD_MODEL: world_model_champion, AGENT: agent_champion}[model]],
+            instance=instance,
+            raise_on_error=False,
+            run_config={"ops": {ASSETS[model]: {"config": config}}},
+            resources={
+                "preset": RunPreset(name=str(preset), seed=0),
+                "lake": Lake(root=str(lake)),
+                "registry": registry,
             },
         )
 

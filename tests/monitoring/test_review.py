@@ -76,3 +76,23 @@ def test_a_champion_nobody_recorded_is_recorded_before_anything_else():
 
 def test_a_champion_still_called_candidate_is_finished_and_not_promoted_again():
     assert judged(version(2, "champion", "candidate", review="approved"), recorded=2) == ("record", 2)
+
+
+def test_a_promotion_that_was_cut_short_after_the_alias_moved_goes_on_as_one():
+    moved = version(2, "candidate", "champion", review="approved", review_by="ada")
+    verdict = judge([version(1), moved], 1, False)
+    assert (verdict.action, verdict.version, verdict.reason) == ("promote", 2, "version 2 is approved by ada")
+
+
+@pytest.mark.parametrize("tags", [{}, {"review": "rejected"}])
+def test_an_alias_moved_by_hand_to_a_candidate_nobody_approved_is_recorded_as_moved(tags: dict[str, str]):
+    assert judged(version(1), version(2, "candidate", "champion", **tags)) == ("record", 2)
+
+
+def test_an_approval_that_was_carried_out_but_not_closed_is_no_stray():
+    verdict = judge([version(2, "champion", review="approved"), version(3, "candidate")], 2, False)
+    assert verdict.reason == "version 3 waits for a person to set its tag review"
+
+
+def test_a_champion_without_its_alias_is_named():
+    assert "no version has the alias champion, give it back: recorded is 1" in judge([version(1)], 1, False).reason

@@ -28,8 +28,14 @@ def probes(*chances: float, episodes: int = 60) -> list[Probe]:
     ]
 
 
-def asked(hours_ago: float, gpu_s: float = 0.0, running: bool = False, champion: str = "world-model-1") -> Retraining:
-    return Retraining(champion, NOW - hours_ago * HOUR_S, gpu_s, running)
+def asked(
+    hours_ago: float,
+    gpu_s: float = 0.0,
+    running: bool = False,
+    champion: str = "world-model-1",
+    undecided: bool = False,
+) -> Retraining:
+    return Retraining(champion, NOW - hours_ago * HOUR_S, gpu_s, running, undecided)
 
 
 def test_a_drop_asks_for_a_retraining_and_names_its_numbers() -> None:
@@ -83,6 +89,7 @@ def test_a_small_probe_is_left_out_and_named() -> None:
     ("retrainings", "told"),
     [
         ([asked(20, running=True)], "under way"),
+        ([asked(99), asked(24 * 9, undecided=True)], "nobody has decided yet on the candidate"),
         ([asked(5)], "7.0 h of 12 h are left"),
         ([asked(13), asked(50)], "2 retrainings are used up"),
         ([asked(13, gpu_s=5 * HOUR_S)], "5.0 of the week's 4 GPU-hours are used up"),
