@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -12,16 +13,18 @@ from agentworld_dag.assets.presentation import materialized
 from agentworld_dag.assets.recipe import Artifact, failing_clearly
 from agentworld_dag.errors import StoreError
 from agentworld_dag.monitoring.champion import AGENT, SCORES, WORLD_MODEL, Champion
+from agentworld_dag.monitoring.settings import EPISODES_PER_PROBE
 from agentworld_dag.resources.lake import Lake
 from agentworld_dag.resources.local_jobs import Launch, LocalJobs
 from agentworld_dag.resources.preset import RunPreset
+from agentworld_dag.tracking import flatten
 
 PROBE = "agentworld_dag.evaluation.probe"
-FIRST_EPISODE, EPISODES_PER_PROBE, PROBES = 1_000_000_000, 1_000, 900_000
-"""Numbers of episodes between those of rounds and those of comparisons."""
+FIRST_EPISODE, PROBES = 10**12, 10**9
+"""Numbers of episodes between those of rounds and those of comparisons; so many that two probes hardly share one."""
 LAKE_ASSETS = {WORLD_MODEL: "simulator", AGENT: "agent_sim_rl"}
 """Through which artifact a champion is used."""
-SHOWN_CHAMPION, SHOWN_SCORES, SHOWN_PROBE = "champion", "scores", "probe"
+SHOWN_CHAMPION, SHOWN_SCORES, SHOWN_PROBE, SHOWN_LEAD = "champion", "scores", "probe", "lead"
 """Metadata that the sensors read."""
 
 
@@ -46,7 +49,7 @@ def real_env_probe(
         artifact = probe(context, champion, preset, lake, jobs)
     scores = json.loads((artifact.folder / SCORES).read_text())
     shown = {SHOWN_CHAMPION: champion.name, SHOWN_PROBE: artifact.folder.name, SHOWN_SCORES: scores}
-    return materialized(artifact, **shown)
+    return materialized(artifact, **shown | leads(artifact))
 
 
 def probe(
@@ -61,6 +64,12 @@ def probe(
         inputs = probed(context.instance, champion, lake)
         jobs.run(context, Launch(PROBE, champion.round, folder, inputs, options, champion.seed, True), preset)
     return Artifact(folder, read_result(folder), False, champion.seed)
+
+
+def leads(artifact: Artifact) -> dict[str, Any]:
+    """By how much each champion is ahead, under flat names: not left to chance among the many numbers of a probe."""
+    found = flatten({SHOWN_LEAD: artifact.metrics[SHOWN_LEAD]})
+    return {name: float(value) for name, value in found if value is not None}
 
 
 def probed(instance: dg.DagsterInstance, champion: Champion, lake: Lake) -> Mapping[str, Path]:
