@@ -14,6 +14,7 @@ from agentworld_dag.assets.data import trajectory_splits
 from agentworld_dag.assets.pictures import bar_chart
 from agentworld_dag.assets.presentation import Claim, breakdown, materialized, number
 from agentworld_dag.assets.recipe import Recipe, make
+from agentworld_dag.assets.rounds import round_plan
 from agentworld_dag.assets.world_model import world_model_cpt, world_model_rl, world_model_sft
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
@@ -76,7 +77,7 @@ TRIAL_CLAIMS = {
 
 
 @benchmark_asset(
-    deps=[trajectory_splits],
+    deps=[trajectory_splits, round_plan],
     kinds={"python"},
     code_version=HELDOUT.code_version,
     op_tags={"dagster/priority": "9"},
@@ -91,7 +92,7 @@ TRIAL_CLAIMS = {
             "rule_checks_are_unseen_in_training",
             asset="heldout_benchmark",
             blocking=True,
-            description="No check is about a trajectory, session or task that a training split holds.",
+            description="No check is about a trajectory, session or task that a training split of any round holds.",
         ),
     ],
 )

@@ -86,10 +86,13 @@ def current(instance: dg.DagsterInstance, model: str) -> Champion | None:
 
 def recorded(instance: dg.DagsterInstance, model: str, version: int) -> Champion | None:
     """The last record of a version that was champion."""
-    key = dg.AssetKey(ASSETS[model])
-    records = instance.fetch_materializations(key, limit=100).records
-    found = (_champion(record.event_log_entry) for record in records)
-    return next((champion for champion in found if champion.version == version), None)
+    return next((champion for champion in records(instance, model) if champion.version == version), None)
+
+
+def records(instance: dg.DagsterInstance, model: str) -> Iterator[Champion]:
+    """The last hundred changes of champion, newest first."""
+    found = instance.fetch_materializations(dg.AssetKey(ASSETS[model]), limit=100).records
+    return (_champion(record.event_log_entry) for record in found)
 
 
 def carry_out(

@@ -5,14 +5,14 @@ from functools import partial
 import dagster as dg
 
 from agentworld_dag.assets.agent import agent_base, agent_sim_rl
-from agentworld_dag.assets.champions import current
+from agentworld_dag.assets.champions import current, recorded
 from agentworld_dag.assets.data import trajectory_splits
 from agentworld_dag.assets.monitoring import artifact_of
 from agentworld_dag.assets.presentation import materialized
-from agentworld_dag.assets.recipe import Recipe, make
+from agentworld_dag.assets.recipe import Recipe, failing_clearly, latest, make
 from agentworld_dag.assets.rounds import round_plan
 from agentworld_dag.assets.world_model import simulator
-from agentworld_dag.monitoring.champion import AGENT
+from agentworld_dag.monitoring.champion import AGENT, Champion
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
 from agentworld_dag.resources.local_jobs import LocalJobs
@@ -53,6 +53,16 @@ def policy_comparison(
     context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
 ) -> dg.MaterializeResult:
     """The round's agent beside the champion agent and beside its own start, on the same fresh real tasks."""
-    champion = current(context.instance, AGENT)
-    others = {"champion_agent": artifact_of(champion, lake)} if champion else {}
+    with failing_clearly():
+        champion = champion_agent(context, preset, lake)
+        others = {"champion_agent": artifact_of(champion, lake)} if champion else {}
     return materialized(make(context, POLICY, preset, lake, jobs, others))
+
+
+def champion_agent(context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake) -> Champion | None:
+    """The champion, or the one before it where the round's own agent is in use by now: none is compared with itself."""
+    champion = current(context.instance, AGENT)
+    own = latest(context, "agent_sim_rl", lake, preset.seed).name
+    if champion is None or champion.made.get("agent_sim_rl") != own:
+        return champion
+    return recorded(context.instance, AGENT, champion.previous) if champion.previous else None

@@ -13,13 +13,14 @@ from agentworld_dag.assets.presentation import materialized
 from agentworld_dag.assets.recipe import Artifact, failing_clearly
 from agentworld_dag.errors import StoreError
 from agentworld_dag.monitoring.champion import AGENT, SCORES, WORLD_MODEL, Champion
+from agentworld_dag.monitoring.settings import EPISODES_PER_PROBE
 from agentworld_dag.resources.lake import Lake
 from agentworld_dag.resources.local_jobs import Launch, LocalJobs
 from agentworld_dag.resources.preset import RunPreset
 
 PROBE = "agentworld_dag.evaluation.probe"
-FIRST_EPISODE, EPISODES_PER_PROBE, PROBES = 1_000_000_000, 1_000, 900_000
-"""Numbers of episodes between those of rounds and those of comparisons."""
+FIRST_EPISODE, PROBES = 10**12, 10**9
+"""Numbers of episodes between those of rounds and those of comparisons; so many that two probes hardly share one."""
 LAKE_ASSETS = {WORLD_MODEL: "simulator", AGENT: "agent_sim_rl"}
 """Through which artifact a champion is used."""
 INPUTS = {WORLD_MODEL: "simulator", AGENT: "agent"}

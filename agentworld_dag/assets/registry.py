@@ -124,26 +124,33 @@ def register(
 def put_up(
     context: dg.AssetExecutionContext, registry: ModelRegistry, model: str, version: int, card: str, folders: Folders
 ) -> bool:
-    """The review pack, and then the alias, unless the version was decided on before; says whether it was given."""
+    """The review pack, and then the alias; says whether it was given.
+
+    A version that was decided on stays as its reviewer saw it.
+    """
+    known = next(each for each in registry.versions(model) if each.number == version)
+    if DECISION in known.tags or CHAMPION in known.aliases:
+        return False
     registry.describe(model, version, card)
     registry.tag(model, version, {BLOCKING_CHECKS: blocking_checks(context)})
-    with tempfile.TemporaryDirectory() as pack:
-        for asset, names in SHOWN_FILES.items():
-            for name in names if asset in folders else ():
-                copy(folders[asset] / name, pack)
-        (Path(pack) / "card.md").write_text(card)
-        registry.attach(model, version, Path(pack))
+    attach_pack(registry, model, version, card, folders)
     if "candidate_comparison" in folders:
         told = {"model": model, "version": str(version), "round": context.partition_key}
         sessions = rollouts(folders["candidate_comparison"])
         registry.log_rollouts(
             f"agentworld/{context.partition_key}", sessions, told, _mlflow_run(folders["world_model_rl"])
         )
-    known = next(each for each in registry.versions(model) if each.number == version)
-    undecided = DECISION not in known.tags and CHAMPION not in known.aliases
-    if undecided:
-        registry.give_alias(model, CANDIDATE, version)
-    return undecided
+    registry.give_alias(model, CANDIDATE, version)
+    return True
+
+
+def attach_pack(registry: ModelRegistry, model: str, version: int, card: str, folders: Folders) -> None:
+    with tempfile.TemporaryDirectory() as pack:
+        for asset, names in SHOWN_FILES.items():
+            for name in names if asset in folders else ():
+                copy(folders[asset] / name, pack)
+        (Path(pack) / "card.md").write_text(card)
+        registry.attach(model, version, Path(pack))
 
 
 def shown(preset: RunPreset, registered: dict[str, int], card: str, under_review: bool) -> dg.MaterializeResult:

@@ -9,15 +9,20 @@ from pathlib import Path
 
 import dagster as dg
 
+from agentworld_dag.artifacts import read_result
 from agentworld_dag.assets.agent import SIM_RL
-from agentworld_dag.assets.champions import current
+from agentworld_dag.assets.champions import records
 from agentworld_dag.assets.world_model import RL
-from agentworld_dag.monitoring.champion import AGENT, WORLD_MODEL
+from agentworld_dag.monitoring.champion import AGENT, WORLD_MODEL, Champion
 from agentworld_dag.monitoring.rollouts import Rollout, RolloutTurn
 
 Folders = Mapping[str, Path]
 """Artifacts of the round by asset."""
-SHOWN_FILES = {"candidate_comparison": ("comparison.json", "comparison.png"), "leaderboard": ("leaderboard.md",)}
+SHOWN_FILES = {
+    "candidate_comparison": ("comparison.json", "comparison.png"),
+    "policy_comparison": ("comparison.json",),
+    "leaderboard": ("leaderboard.md",),
+}
 """What a reviewer finds beside the card, by asset."""
 
 
@@ -42,7 +47,7 @@ def world_model_card(context: dg.AssetExecutionContext, seed: int, folders: Fold
         ),
         scores=card_facts.world_model_scores(comparison),
         commands=card_facts.command_scores(comparison),
-        cost=card_facts.cost_of("candidate_comparison", comparison),
+        cost=card_facts.cost_of(asset, folders[asset]),
     )
     return model_card(facts)
 
@@ -54,7 +59,7 @@ def agent_card(context: dg.AssetExecutionContext, seed: int, folders: Folders) -
     from agentworld_dag.evaluation.model_facts import ModelFacts
 
     asset, comparison = "agent_sim_rl", folders["policy_comparison"]
-    champion = current(context.instance, AGENT)
+    champion = _compared_agent(context, comparison)
     facts = ModelFacts(
         model=AGENT,
         round=context.partition_key,
@@ -67,7 +72,7 @@ def agent_card(context: dg.AssetExecutionContext, seed: int, folders: Folders) -
         ),
         scores=card_facts.policy_scores(comparison),
         commands=(),
-        cost=card_facts.cost_of("policy_comparison", comparison),
+        cost=card_facts.cost_of(asset, folders[asset]),
     )
     return model_card(facts)
 
@@ -87,6 +92,13 @@ def blocking_checks(context: dg.AssetExecutionContext) -> str:
     if failed := [check.check_name for check in blocking if not check.passed]:
         return f"failed: {', '.join(failed)}"
     return "passed" if blocking else "not evaluated in this run"
+
+
+def _compared_agent(context: dg.AssetExecutionContext, comparison: Path) -> Champion | None:
+    """The champion that the comparison was made with: another may be in use by now."""
+    used = Path(read_result(comparison)["inputs"].get("champion_agent", "")).name
+    known = records(context.instance, AGENT)
+    return next((champion for champion in known if used and champion.made.get("agent_sim_rl") == used), None)
 
 
 def _turns(found: list[dict[str, object]]) -> tuple[RolloutTurn, ...]:

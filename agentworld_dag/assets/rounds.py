@@ -9,7 +9,7 @@ from agentworld_dag.artifacts import RESULT, fingerprint, is_complete, write_jso
 from agentworld_dag.assets.champions import current
 from agentworld_dag.assets.recipe import failing_clearly
 from agentworld_dag.errors import StoreError
-from agentworld_dag.monitoring.champion import WORLD_MODEL
+from agentworld_dag.monitoring.champion import MADE, WORLD_MODEL
 from agentworld_dag.monitoring.champion import Champion as Recorded
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
@@ -17,6 +17,8 @@ from agentworld_dag.rounds import is_later
 from agentworld_dag.trajectories.round_plan import Champion, RoundPlan, read_plan, write_plan
 
 ASSET = "round_plan"
+NEEDED = {ASSET, "trajectory_splits", "world_model_rl", "simulator"}
+"""What a champion must have been made with, for a round to go on from it."""
 
 
 @dg.asset(group_name="data", partitions_def=rounds, kinds={"python"}, code_version="1")
@@ -72,8 +74,16 @@ def decide(context: dg.AssetExecutionContext, lake: Lake) -> Path:
 
 
 def going_on_from(champion: Recorded, lake: Lake) -> RoundPlan:
-    """The champion's weights, the sessions of its round and those of the rounds it went on from itself."""
+    """The champion's weights, the sessions of its round and those of the rounds it went on from itself.
+
+    Raises StoreError where its version does not say what these are.
+    """
     made = {asset: lake.folder(asset, champion.round, mark) for asset, mark in champion.made.items()}
+    if missing := NEEDED - set(made):
+        raise StoreError(
+            f"{champion.name} has no tag {' and no '.join(f'{MADE}{asset}' for asset in sorted(missing))}: nothing can "
+            "go on from it; promote a candidate of `world_model_versions` in MLflow"
+        )
     before = read_plan(made[ASSET]).splits
     start = Champion(champion.name, made["world_model_rl"], made["simulator"])
     return RoundPlan(start, (*before, made["trajectory_splits"]))

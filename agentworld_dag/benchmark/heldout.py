@@ -1,13 +1,13 @@
 """Stage `heldout_benchmark`: the benchmark of our own held-out sessions, audited against everything trained on.
 
     python -m agentworld_dag.benchmark.heldout --config infra/presets/tiny.yaml \
-        --input trajectory_splits=DIR --out DIR
+        --input trajectory_splits=DIR [--input round_plan=DIR] --out DIR
 
 `data` holds samples in the official layout, `checks` the rule checks; both are
 ordinary `agentworld bench` folders, so any endpoint can be asked the same.
 Turns are drawn evenly over all held-out turns and not by the paper's rule
 (first, last, three between): a share of right answers then speaks for whole
-sessions. `audit.jsonl` says which samples training may have shown.
+sessions. `audit.jsonl` says which samples training may have shown; training is that of the earlier rounds, too.
 """
 
 import json
@@ -27,7 +27,9 @@ from agentworld_dag.benchmark.samples import Key, read_benchmark
 from agentworld_dag.errors import StoreError
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.trajectories.parquet import read_trajectories
-from agentworld_dag.trajectories.pools import TRAINING
+from agentworld_dag.trajectories.pools import TRAINING, read_splits
+from agentworld_dag.trajectories.replay import read_earlier
+from agentworld_dag.trajectories.round_plan import plan_of
 from agentworld_dag.trajectories.schema import Trajectory
 
 DATA, CHECKS, AUDIT = "data", "checks", "audit.jsonl"
@@ -45,7 +47,7 @@ class Suite:
 def work(stage: Stage) -> dict[str, Any]:
     seed, splits = stage.preset.collection.seed, stage.inputs["trajectory_splits"]
     held_out = read_trajectories(splits / "held_out.parquet")
-    training = [trajectory for name in TRAINING for trajectory in read_trajectories(splits / f"{name}.parquet")]
+    training = _training(stage)
     samples = write_benchmark(drawn_turns(held_out, stage.preset.evaluation.fidelity_turns, seed), stage.out / DATA)
     suite = build_checks(held_out, seed, stage.preset.benchmark.checks_per_axis)
     shared = seen_in_training(suite.checks, suite.trajectories, training)
@@ -56,6 +58,12 @@ def work(stage: Stage) -> dict[str, Any]:
         "audit": _audit(stage.out, training),
         "checks": _counts(suite) | {"shared_with_training": shared},
     }
+
+
+def _training(stage: Stage) -> list[Trajectory]:
+    """What the model was trained on: in this round, and in those that led to it."""
+    own, earlier = read_splits(stage.inputs["trajectory_splits"]), read_earlier(plan_of(stage.inputs).splits)
+    return [trajectory for name in TRAINING for trajectory in own[name] + earlier[name]]
 
 
 def read_suite(benchmark: Path) -> Suite:

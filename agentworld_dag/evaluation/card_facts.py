@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agentworld_dag.artifacts import read_result
-from agentworld_dag.evaluation.accounts import lineage
+from agentworld_dag.evaluation.accounts import lineage, seconds
 from agentworld_dag.evaluation.comparison import COMPARISON, SIDES
 from agentworld_dag.evaluation.intervals import Estimate
 from agentworld_dag.evaluation.model_facts import Cost, Lineage, Score
@@ -48,18 +48,13 @@ def lineage_of(run_id: str, asset: str, folder: Path, code_version: str, splits:
 
 
 def cost_of(asset: str, folder: Path) -> Cost:
-    """Of everything upstream of an artifact, itself included."""
-    used = [result.get("cost", {}) for result in lineage({asset: folder}).values()]
-    return Cost(
-        seconds=_total(used, "seconds"),
-        gpu_seconds=_total(used, "gpu_s"),
-        tokens=int(_total(used, "tokens")),
-        money=_total(used, "money"),
-    )
-
-
-def _total(used: list[dict[str, Any]], name: str) -> float:
-    return sum(each.get(name) or 0 for each in used)
+    """Of everything upstream of an artifact, itself included; what nothing in there kept an account of is None."""
+    results = lineage({asset: folder}).values()
+    used = [result["cost"] for result in results if "cost" in result]
+    if not used:
+        return Cost(sum(map(seconds, results)), gpu_seconds=None, tokens=None, money=None)
+    total = {name: sum(each[name] for each in used) for name in ("seconds", "gpu_s", "tokens", "money")}
+    return Cost(total["seconds"], total["gpu_s"], total["tokens"], total["money"], used[0]["currency"])
 
 
 def _read(comparison: Path) -> dict[str, Any]:

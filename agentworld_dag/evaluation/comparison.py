@@ -37,7 +37,7 @@ from agentworld_dag.trajectories.schema import Trajectory
 
 SIDES = ("candidate", "champion")
 COPY = "copy"
-FIRST_EPISODE = 2_000_000_000
+FIRST_EPISODE = 2 * 10**12
 """Above the numbers of all rounds and probes."""
 SHOWN_ROLLOUTS = 8
 ROLLOUTS, COMPARISON = "rollouts.json", "comparison.json"
@@ -92,6 +92,7 @@ def _answers(stage: Stage, sets: dict[str, list[Trajectory]]) -> pl.DataFrame:
             rows += [{"set": name} | row for row in _one_side(simulator, side, episodes, stage)]
         rows += [{"set": name} | row for row in copied(COPY, episodes, FIRST_OBSERVATION)]
         stage.log(f"{name}: {len(episodes)} sessions answered by {' and '.join(simulators)}")
+    stage.meter.count_tokens(sum(simulator.engine.tokens for simulator in simulators.values()))
     return pl.DataFrame(rows, infer_schema_length=None)
 
 

@@ -26,8 +26,8 @@ def compared(rows: pl.DataFrame, score: str, cluster: str, sides: tuple[str, str
 def by_group(
     rows: pl.DataFrame, group: str, score: str, cluster: str, sides: tuple[str, str], plan: Resampling
 ) -> dict[str, Section]:
-    """`compared` within each value of a column, largest groups first."""
-    sizes = rows.filter(side=sides[0])[group].value_counts(sort=True)
+    """`compared` within each value of a column, largest groups first, equal ones by name."""
+    sizes = rows.filter(side=sides[0]).group_by(group).len().sort("len", group, descending=[True, False])
     return {name: compared(rows.filter(pl.col(group) == name), score, cluster, sides, plan) for name in sizes[group]}
 
 

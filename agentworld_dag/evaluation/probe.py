@@ -1,7 +1,7 @@
 """Fresh real episodes put to a champion: is the simulator still right, does its agent still succeed?
 
     python -m agentworld_dag.evaluation.probe --config infra/presets/tiny.yaml --seed 0 \
-        --option first_episode=1000000000 --input simulator=DIR [--input agent=DIR] \
+        --option first_episode=1000000000000 --input simulator=DIR [--input agent=DIR] \
         [--input previous_simulator=DIR] [--input previous_agent=DIR] --out DIR
 
 The episodes are recorded now, by the policies that record training sessions
@@ -74,8 +74,8 @@ def fresh_episodes(preset: Preset, first: int, count: int) -> list[Trajectory]:
     usable = [e for e in recorded if e.turns and all(turn.observation is not None for turn in e.turns)]
     if 2 * len(usable) < count:
         raise SandboxError(
-            f"{count - len(usable)} of {count} fresh sessions died, the last with: {recorded[-1].failure}; most must "
-            "live to the end. Free memory or processors on this machine and run again"
+            f"{count - len(usable)} of {count} fresh sessions died, one with: {max(e.failure for e in recorded)}; most "
+            "must live to the end. Free memory or processors on this machine and run again"
         )
     return usable
 
@@ -103,6 +103,7 @@ def agent_rows(stage: Stage, agent: Path, side: str, first: int) -> list[Row]:
     policy = Policy(Engine(model, tokenizer, stage.seed), AgentEncoder(tokenizer), preset.agent, 0.0)
     tasks = [make_task("evaluation", first + number) for number in range(preset.probe.tasks)]
     rollouts = run_policy(policy, partial(real_terminal, preset.collection), tasks, stage.seed)
+    stage.meter.count_tokens(policy.engine.tokens)
     refuse_mass_failure(rollouts, f"the agent of side {side}")
     stage.log(f"agent, {side}: {sum(r.success for r in rollouts)} of {len(rollouts)} tasks solved")
     return [
@@ -118,6 +119,7 @@ def _answers(stage: Stage, episodes: list[Trajectory]) -> pl.DataFrame:
             simulator = load_simulator(stage.inputs[name], stage.seed)
             rows += one_step(simulator, side, episodes)
             rows += self_fed(simulator, side, episodes[: stage.preset.probe.free_running_episodes])
+            stage.meter.count_tokens(simulator.engine.tokens)
     return pl.DataFrame(rows, infer_schema_length=None)
 
 

@@ -1,12 +1,18 @@
-"""The preset's section `watch`: when a drop in the champion's fidelity asks for another round."""
+"""The preset's sections `probe`, `review` and `watch`: how a model in use is watched, and when it is replaced."""
 
 from typing import Annotated
 
 from pydantic import Field
 
+from agentworld_dag.rounds import EPISODES_PER_ROUND
 from agentworld_dag.settings import Count, Rate, Section, Share
 
+EPISODES_PER_PROBE = 1_000
+"""Of the numbers that name episodes and tasks, so that no two probes ask the same one."""
+
 Open = Annotated[float, Field(gt=0.0, lt=1.0)]
+OfProbe = Annotated[int, Field(gt=0, le=EPISODES_PER_PROBE)]
+OfComparison = Annotated[int, Field(gt=0, le=EPISODES_PER_ROUND)]
 
 
 class Watch(Section):
@@ -28,14 +34,14 @@ class Watch(Section):
 class Probe(Section):
     """How much of the real environment one probe asks."""
 
-    episodes: Count
+    episodes: OfProbe
     """Fresh real episodes, by the policies that record training sessions."""
-    reference_episodes: Count
+    reference_episodes: OfComparison
     """The same for a candidate under review: what it is right in then is its reference as champion."""
     free_running_episodes: Count
     """Of these episodes, replayed on the simulator's own answers."""
-    tasks: Count
-    """Fresh tasks for the champion agent."""
+    tasks: OfProbe
+    """Fresh tasks for the champion agent, and for a candidate."""
 
 
 class Review(Section):

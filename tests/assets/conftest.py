@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from mlflow.tracking import MlflowClient
 
 from agentworld_dag.assets.champions import ASSETS, agent_champion, world_model_champion
 from agentworld_dag.monitoring.champion import AGENT, WORLD_MODEL
@@ -15,7 +16,8 @@ from agentworld_dag.resources.local_jobs import LocalJobs
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.resources.registry import ModelRegistry
 from agentworld_dag.resources.reports import Reports
-from agentworld_dag.rounds import FIRST_ROUND
+from agentworld_dag.rounds import FIRST_ROUND, name_of
+from agentworld_dag.tracking import connect
 from tests import on_record
 from tests.preset_file import write_preset
 from tests.registered import SCORES, copy_of, new_store
@@ -27,21 +29,23 @@ Decide = Callable[..., dg.ExecuteInProcessResult]
 @pytest.fixture
 def instance():
     with dg.instance_for_test() as instance:
-        instance.add_dynamic_partitions(rounds.name or "", [FIRST_ROUND])
+        instance.add_dynamic_partitions(rounds.name or "", [name_of(number) for number in range(1, 5)])
         yield instance
 
 
 @pytest.fixture
 def materialize(instance: dg.DagsterInstance, tmp_path: Path) -> Materialize:
-    """Materialises assets on a quick preset, whose sections may be changed by keyword."""
+    """Materialises assets on a quick preset, whose sections may be changed by keyword; no round for unpartitioned."""
 
-    def run(assets: Sequence[dg.AssetsDefinition], seed: int = 0, **changes: Any) -> dg.ExecuteInProcessResult:
+    def run(
+        assets: Sequence[dg.AssetsDefinition], seed: int = 0, partition: str | None = FIRST_ROUND, **changes: Any
+    ) -> dg.ExecuteInProcessResult:
         uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
         preset = write_preset(tmp_path / "preset.yaml", **changes)
         return dg.materialize(
             assets,
             instance=instance,
-            partition_key=FIRST_ROUND,
+            partition_key=partition,
             raise_on_error=False,
             resources={
                 "preset": RunPreset(name=str(preset), seed=seed),
@@ -94,6 +98,12 @@ def decider(instance: dg.DagsterInstance, registry: ModelRegistry, folder: Path)
         )
 
     return run
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> MlflowClient:
+    """Of the store that `materialize` registers in."""
+    return connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
 
 
 def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agentworld_dag import code_version
-from agentworld_dag.assets import agent, data, evaluation, world_model
+from agentworld_dag.assets import agent, benchmark, data, evaluation, world_model
 from agentworld_dag.assets.recipe import Recipe
 from agentworld_dag.config import Preset
 from agentworld_dag.resources.preset import RunPreset
@@ -17,7 +17,7 @@ from tests.preset_file import write_preset
 
 RECIPES = {
     f"{module.__name__.rpartition('.')[2]}.{name}": value
-    for module in (data, world_model, agent, evaluation)
+    for module in (data, world_model, agent, benchmark, evaluation)
     for name, value in vars(module).items()
     if isinstance(value, Recipe)
 }
