@@ -103,9 +103,12 @@ def priced(used: Use, prices: Prices) -> dict[str, Any]:
     return asdict(used) | {"money": machines / HOUR_S + calls / MILLION, "currency": prices.currency}
 
 
-def process_started_at() -> float:
-    """Epoch seconds, from the kernel: the interpreter's own start is part of the overhead."""
-    ticks_since_boot = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+def process_started_at(pid: int | None = None) -> float:
+    """Epoch seconds, from the kernel: of this process the interpreter's own start is part of the overhead.
+
+    Raises FileNotFoundError when there is no process with that id.
+    """
+    ticks_since_boot = int(Path(f"/proc/{pid or 'self'}/stat").read_text().rpartition(")")[2].split()[19])
     age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks_since_boot / os.sysconf("SC_CLK_TCK")
     return time.time() - age_s
 

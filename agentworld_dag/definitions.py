@@ -25,6 +25,7 @@ from agentworld_dag.jobs.loop import (
     train_world_model,
     turn_the_loop,
 )
+from agentworld_dag.jobs.run_process import die_with_code_server
 from agentworld_dag.resources.lake import Lake
 from agentworld_dag.resources.local_jobs import LocalJobs
 from agentworld_dag.resources.preset import preset_from_environment
@@ -36,6 +37,7 @@ from agentworld_dag.sensors.retraining import retrain_on_fidelity_drop, retrain_
 from agentworld_dag.sensors.review import promote_on_review, roll_back_on_regression
 
 here = home()
+die_with_code_server()
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(

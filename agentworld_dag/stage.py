@@ -37,6 +37,9 @@ from agentworld_dag.tracking import URI, RunIdentity, Tracker, flatten
 ERROR_FILE = "AGENTWORLD_ERROR_FILE"
 """Set by the launcher: where a stage that fails on purpose leaves its one-line reason."""
 
+PARENT = "AGENTWORLD_PARENT_PID"
+"""Set by the launcher: the process that a stage must not outlive."""
+
 Work = Callable[["Stage"], dict[str, Any]]
 
 
@@ -76,7 +79,7 @@ def run_stage(work: Work, arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     gc.freeze()  # modules live as long as the process; going through them at its end takes over a second
     if DAGSTER_PIPES_CONTEXT_ENV_VAR in os.environ:
-        die_with_parent()
+        die_with_parent(os.environ.get(PARENT))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pipes warns when a script runs by hand, which is a use we support
         pipes = open_dagster_pipes()
@@ -88,10 +91,15 @@ def run_stage(work: Work, arguments: list[str] | None = None) -> None:
         sys.exit(1)
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies: a killed run leaves nothing behind."""
+def die_with_parent(parent: str | None = None) -> None:
+    """Ask the kernel to kill this process when its parent dies: a killed run leaves nothing behind.
+
+    `parent`: its process id. A parent that died before this, while modules were imported, ends the process now.
+    """
     pr_set_pdeathsig = 1
     ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if parent and int(parent) != os.getppid():
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _run(work: Work, options: argparse.Namespace, pipes: PipesContext) -> None:

@@ -10,6 +10,7 @@ import pytest
 import agentworld_dag
 from agentworld_dag.assets.benchmark import TRIAL_CLAIMS
 from agentworld_dag.definitions import defs
+from agentworld_dag.jobs.instance import GPU_POOL
 
 PACKAGE = Path(agentworld_dag.__file__ or "").parent
 HEAVY = ("torch", "transformers", "trl", "vllm", "ray", "mlflow", "datasets", "polars")
@@ -81,6 +82,14 @@ def test_checks_are_described_claims_and_the_costly_ones_block():
     assert len(checks()) >= 10
     assert all(check.description for check in checks())
     assert {check.name for check in checks() if check.blocking} == BLOCKING
+
+
+def test_what_trains_or_generates_is_in_the_pool_of_the_gpu():
+    nodes = [node for assets in defs.resolve_asset_graph().assets_defs for node in [assets.node_def]]
+    pools = {node.name: node.pools for node in nodes}
+    with_a_model = {name for name, spec in specs().items() if "pytorch" in spec.kinds}
+    assert len(with_a_model) >= 20
+    assert {name for name, found in pools.items() if found == {GPU_POOL}} == with_a_model
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,13 @@ def test_second_process_is_refused_until_the_first_is_dead(toy, tmp_path):
     assert start(toy()).returncode == 0
 
 
+def test_stage_whose_launcher_died_meanwhile_does_not_begin(toy, tmp_path):
+    pipes = {"DAGSTER_PIPES_CONTEXT": "unreadable"}
+    assert start(toy(), AGENTWORLD_PARENT_PID="1", **pipes).returncode == -signal.SIGKILL
+    assert start(toy(), AGENTWORLD_PARENT_PID=str(os.getpid()), **pipes).returncode > 0
+    assert not (tmp_path / "out" / "worked").exists()
+
+
 def test_torn_last_metric_of_a_killed_stage_is_dropped(toy, tmp_path):
     out = tmp_path / "out"
     out.mkdir()

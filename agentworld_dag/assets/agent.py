@@ -67,6 +67,7 @@ def agent_demonstrations(
 @agent_asset(
     deps=[world_model_sft, agent_demonstrations],
     kinds={"pytorch", "huggingface"},
+    pool="gpu",
     code_version=BASE.code_version,
     op_tags={"dagster/priority": "8"},
 )
@@ -81,6 +82,7 @@ def agent_base(
 @agent_asset(
     deps=[world_model_rl, agent_demonstrations],
     kinds={"pytorch", "huggingface"},
+    pool="gpu",
     code_version=WARMUP.code_version,
     op_tags={"dagster/priority": "4"},
 )
@@ -95,6 +97,7 @@ def agent_warmup(
 @agent_asset(
     deps=[base_model, agent_demonstrations],
     kinds={"pytorch", "huggingface"},
+    pool="gpu",
     code_version=SCRATCH.code_version,
     op_tags={"dagster/priority": "4"},
 )
@@ -109,6 +112,7 @@ def agent_scratch(
 @agent_asset(
     deps=[agent_base, simulator],
     kinds={"pytorch", "huggingface"},
+    pool="gpu",
     code_version=SIM_RL.code_version,
     op_tags={"dagster/priority": "9"},
     check_specs=[no_collapse("agent_sim_rl")],
@@ -128,6 +132,7 @@ def agent_sim_rl(
 @agent_asset(
     deps=[agent_base],
     kinds={"pytorch", "huggingface", "bash"},
+    pool="gpu",
     code_version=REAL_RL.code_version,
     op_tags={"dagster/priority": "3"},
     check_specs=[no_collapse("agent_real_rl")],
@@ -143,6 +148,7 @@ def agent_real_rl(
 @agent_asset(
     deps=[agent_base],
     kinds={"pytorch", "huggingface", "bash"},
+    pool="gpu",
     code_version=REAL_RL_SCARCE.code_version,
     op_tags={"dagster/priority": "2"},
     check_specs=[

@@ -147,6 +147,7 @@ def _trial_claim(name: str, found: dict[str, Any] | None) -> Claim:
 @benchmark_asset(
     deps=[world_model_cpt, heldout_benchmark, trajectory_splits],
     kinds={"pytorch"},
+    pool="gpu",
     code_version=CPT_ANSWERS.code_version,
     op_tags={"dagster/priority": "1"},
 )
@@ -160,6 +161,7 @@ def cpt_answers(
 @benchmark_asset(
     deps=[world_model_sft, heldout_benchmark, trajectory_splits],
     kinds={"pytorch"},
+    pool="gpu",
     code_version=SFT_ANSWERS.code_version,
     op_tags={"dagster/priority": "1"},
 )
@@ -173,6 +175,7 @@ def sft_answers(
 @benchmark_asset(
     deps=[world_model_rl, heldout_benchmark, trajectory_splits],
     kinds={"pytorch"},
+    pool="gpu",
     code_version=RL_ANSWERS.code_version,
     op_tags={"dagster/priority": "1"},
 )

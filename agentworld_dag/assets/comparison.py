@@ -24,6 +24,7 @@ comparison_asset = partial(
     partitions_def=rounds,
     op_tags={"dagster/priority": "4"},
     kinds={"pytorch", "bash"},
+    pool="gpu",
 )
 
 CANDIDATE = Recipe(

@@ -70,6 +70,7 @@ refresh_when_inputs_change = (
 @evaluation_asset(
     deps=[world_model_rl, trajectory_splits],
     kinds={"pytorch"},
+    pool="gpu",
     code_version=DRIFT.code_version,
     op_tags={"dagster/priority": "2"},
 )
@@ -83,6 +84,7 @@ def simulator_drift(
 @evaluation_asset(
     deps=[world_model_rl, trajectory_splits],
     kinds={"pytorch", "bash"},
+    pool="gpu",
     code_version=RELIABILITY.code_version,
     op_tags={"dagster/priority": "2"},
 )
@@ -116,6 +118,7 @@ def fidelity_report(
 @evaluation_asset(
     deps=ARMS,
     kinds={"pytorch", "bash"},
+    pool="gpu",
     code_version=REAL.code_version,
     op_tags={"dagster/priority": "7"},
     check_specs=[
@@ -146,6 +149,7 @@ def real_env_evaluation(
 @evaluation_asset(
     deps=[agent_base, agent_sim_rl, simulator],
     kinds={"pytorch"},
+    pool="gpu",
     code_version=SIMULATED.code_version,
     op_tags={"dagster/priority": "7"},
 )

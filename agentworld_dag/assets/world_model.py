@@ -28,7 +28,7 @@ COLLAPSED_SHARE = 0.9
 """A policy whose last reward falls below this share of its first is called collapsed."""
 
 
-@world_model_asset(deps=[trajectory_splits, round_plan], kinds={"pytorch"}, code_version=BASE.code_version)
+@world_model_asset(deps=[trajectory_splits, round_plan], kinds={"pytorch"}, pool="gpu", code_version=BASE.code_version)
 def base_model(
     context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
 ) -> dg.MaterializeResult:
@@ -43,6 +43,7 @@ def base_model(
 @world_model_asset(
     deps=[base_model, trajectory_splits],
     kinds={"pytorch", "huggingface"},
+    pool="gpu",
     code_version=CPT.code_version,
     check_specs=[
         dg.AssetCheckSpec(
@@ -70,7 +71,10 @@ def world_model_cpt(
 
 
 @world_model_asset(
-    deps=[world_model_cpt, trajectory_splits], kinds={"pytorch", "huggingface"}, code_version=SFT.code_version
+    deps=[world_model_cpt, trajectory_splits],
+    kinds={"pytorch", "huggingface"},
+    pool="gpu",
+    code_version=SFT.code_version,
 )
 def world_model_sft(
     context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
@@ -87,6 +91,7 @@ def world_model_sft(
 @world_model_asset(
     deps=[world_model_sft, trajectory_splits],
     kinds={"pytorch", "huggingface"},
+    pool="gpu",
     code_version=RL.code_version,
     check_specs=[
         dg.AssetCheckSpec(
@@ -117,6 +122,7 @@ def world_model_rl(
 @world_model_asset(
     deps=[world_model_rl, trajectory_splits],
     kinds={"pytorch"},
+    pool="gpu",
     code_version=SIMULATOR.code_version,
     check_specs=[
         dg.AssetCheckSpec(

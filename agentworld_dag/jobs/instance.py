@@ -8,12 +8,17 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from agentworld_dag.errors import StoreError
+from agentworld_dag.errors import ConfigError, StoreError
 from agentworld_dag.home import PRESETS, Home
+from agentworld_dag.jobs.run_process import process_of
 from agentworld_dag.partitions import rounds
 
 STARTED_BY = "agentworld/started_by"
 """Tag of the runs the command line starts; it holds the home's lock while they run."""
+GPU_POOL = "gpu"
+"""Pool of the steps that train a model or let one generate."""
+GPU_SLOTS = "AGENTWORLD_GPU_SLOTS"
+"""How many of them run at a time: on two cores two, on a GPU that one fills, 1."""
 UNFINISHED = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
@@ -27,7 +32,9 @@ def opened(home: Home) -> Iterator[dg.DagsterInstance]:
         except BlockingIOError as error:
             raise StoreError(f"another run is using {home.root}; wait for it, or set AGENTWORLD_HOME") from error
         with dg.DagsterInstance.get() as instance:
+            instance.event_log_storage.set_concurrency_slots(GPU_POOL, gpu_slots())
             _close_orphans(instance)
+            _free_slots(instance)
             yield instance
 
 
@@ -37,6 +44,14 @@ def prepare(home: Home) -> None:
     shutil.copyfile(PRESETS.parent / "dagster.yaml", home.dagster / "dagster.yaml")
     os.environ["AGENTWORLD_HOME"] = str(home.root)
     os.environ["DAGSTER_HOME"] = str(home.dagster)
+
+
+def gpu_slots() -> int:
+    """Raises ConfigError."""
+    given = os.environ.get(GPU_SLOTS) or "2"
+    if not given.isdecimal() or int(given) < 1:
+        raise ConfigError(f"{GPU_SLOTS} is {given!r}, expected a whole number from 1 on; unset it to get 2")
+    return int(given)
 
 
 def add_round(instance: dg.DagsterInstance, round_name: str) -> None:
@@ -50,3 +65,11 @@ def _close_orphans(instance: dg.DagsterInstance) -> None:
     left = dg.RunsFilter(statuses=UNFINISHED, tags={STARTED_BY: "command line"})
     for record in instance.get_run_records(left):
         instance.report_run_canceled(record.dagster_run, "its process is gone")
+
+
+def _free_slots(instance: dg.DagsterInstance) -> None:
+    """Slots that dead runs still hold: the daemon frees them, but a run of the command line cannot count on one."""
+    for run_id in instance.event_log_storage.get_concurrency_run_ids():
+        run, process = instance.get_run_by_id(run_id), process_of(instance, run_id)
+        if run is None or run.is_finished or (process and not process.is_alive()):
+            instance.event_log_storage.free_concurrency_slots_for_run(run_id)

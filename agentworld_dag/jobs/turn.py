@@ -13,6 +13,8 @@ from agentworld_dag.jobs.instance import STARTED_BY, add_round
 from agentworld_dag.jobs.run_config import run_config
 
 PARTITION = "dagster/partition"
+UNLIMITED = {"dagster/max_runtime": "0"}
+"""A daemon beside the command line could only call a long run failed, not end it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def turn_the_loop(
         dg.reconstructable(loop_job),
         instance=instance,
         run_config=run_config(preset_name, seed),
-        tags={PARTITION: round_name, STARTED_BY: "command line", "agentworld/seed": str(seed)},
+        tags={PARTITION: round_name, STARTED_BY: "command line", "agentworld/seed": str(seed)} | UNLIMITED,
     )
     if not result.success:
         if any("DagsterExecutionInterruptedError" in name for name in _error_names(result)):

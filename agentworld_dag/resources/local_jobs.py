@@ -14,7 +14,7 @@ from pathlib import Path
 import dagster as dg
 
 from agentworld_dag.resources.preset import RunPreset
-from agentworld_dag.stage import ERROR_FILE
+from agentworld_dag.stage import ERROR_FILE, PARENT
 from agentworld_dag.tracking import URI
 
 QUIET = {
@@ -69,6 +69,7 @@ class LocalJobs(dg.ConfigurableResource):
                 "OMP_NUM_THREADS": threads,
                 "MKL_NUM_THREADS": threads,
                 ERROR_FILE: str(error_file),
+                PARENT: str(os.getpid()),
             }
             try:
                 dg.PipesSubprocessClient().run(context=context, command=launch.command(preset), env=environment)
