@@ -60,6 +60,7 @@ def shown(artifact: Artifact, in_use: InUse, scores: Mapping[str, Sequence[float
     """The probe's record: whom it is about, and what the sensors compare."""
     entries: dict[str, Any] = {SHOWN_CHAMPIONS[model]: champion.name for model, champion in in_use.items()}
     entries |= {SHOWN_PROBE: artifact.folder.name, SHOWN_SCORES: dict(scores), SHOWN_LEADS: artifact.metrics["lead"]}
+    entries["environments"] = artifact.metrics["environments"]
     return materialized(artifact, (), **entries)
 
 

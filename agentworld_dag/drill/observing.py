@@ -60,8 +60,8 @@ def look(instance: dg.DagsterInstance, timeline: Timeline) -> None:
         told = f"{champion.name} since it was {champion.decision} by {champion.who}: {champion.why}"
         timeline.tell_change("champion", "champion", told)
         for shown in history.probe_metadata(instance, champion):
-            exact = shown["fidelity/champion/value"]
-            told = f"{champion.name} is exact in {exact:.3f} of the turns of {shown['episodes']:.0f} episodes"
+            exact, where = shown["fidelity/champion/value"], ", ".join(shown["environments"])
+            told = f"{champion.name} is exact in {exact:.3f} of all turns; environment {where}"
             timeline.tell_change(f"probe {shown['probe']}", "real_env_probe", told)
 
 

@@ -22,7 +22,7 @@ from agentworld_dag.drill.services import Deployment, deployed
 from agentworld_dag.environments import images
 from agentworld_dag.errors import RunError
 from agentworld_dag.home import Home, preset_path
-from agentworld_dag.jobs.instance import prepare
+from agentworld_dag.jobs.instance import opened
 from agentworld_dag.monitoring.champion import AGENT, WORLD_MODEL, Champion
 from agentworld_dag.monitoring.review import APPROVED, CANDIDATE, CHAMPION, COMMENT, REVIEW, REVIEWER
 from agentworld_dag.resources.preset import RunPreset
@@ -63,9 +63,8 @@ def rehearse(plan: Plan, timeline: Timeline) -> None:
     images.prelude(plan.image)  # an unknown one is refused before anything is copied
     home = Home(plan.source.root / "drill")
     copy_home(plan.source, home)
-    prepare(home)
     settings = QUICKLY | {"AGENTWORLD_PRESET": str(preset_path(plan.preset))}
-    with deployed(home, settings) as deployment, dg.DagsterInstance.get() as instance:
+    with opened(home) as instance, deployed(home, settings) as deployment:
         timeline.tell("drill", f"Dagster {deployment.dagster_url}, MLflow {deployment.mlflow_url}, home {home.root}")
         turn_on(deployment.dagster_url, SENSORS, SCHEDULES)
         scene = Scene(plan, home, deployment, instance, timeline)

@@ -23,7 +23,7 @@ from agentworld_dag.errors import RunError
 from agentworld_dag.home import Home
 from agentworld_dag.tracking import URI
 
-START_TIMEOUT_S, STOP_TIMEOUT_S = 120.0, 30.0
+START_TIMEOUT_S, STOP_TIMEOUT_S = 120.0, 10.0
 MODULE = "agentworld_dag.definitions"
 SHOWN_LOG_CHARS = 1500
 

@@ -30,7 +30,9 @@ class QuickJobs(LocalJobs):
         write_json(launch.out / "scores.json", {"terminal": [0.9, 1.0]})
         leads = {WORLD_MODEL: on_record.WORSE, AGENT: on_record.QUIET}
         metrics: dict[str, Any] = {f"section-{number}": on_record.ESTIMATE for number in range(9)}
-        write_json(launch.out / RESULT, {"metrics": metrics | {"lead": leads}} | on_record.SPENT)
+        write_json(
+            launch.out / RESULT, {"metrics": metrics | {"lead": leads, "environments": {"1": 2}}} | on_record.SPENT
+        )
 
 
 @pytest.fixture
@@ -80,6 +82,7 @@ def test_the_record_names_whom_it_is_about_and_keeps_what_sensors_read_beside_ma
     assert shown["scores"] == {"terminal": [0.9, 1.0]}
     assert shown["leads"] == {WORLD_MODEL: on_record.WORSE, AGENT: on_record.QUIET}
     assert shown["probe"] == shown["fingerprint"]
+    assert shown["environments"] == {"1": 2}
 
 
 def test_a_champion_alone_is_probed_alone(instance: dg.DagsterInstance, lake: Lake) -> None:
