@@ -4,6 +4,7 @@
 
 Starts the Dagster and MLflow servers on free loopback ports over
 AGENTWORLD_HOME, looks at them with the system's chromium, and stops them.
+After `make drill`, what the drill left is looked at in the same way.
 """
 
 import contextlib
@@ -13,14 +14,17 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from agentworld_dag.home import home
+from agentworld_dag.home import Home, home
 from agentworld_dag.jobs.instance import prepare
+from agentworld_dag.monitoring.champion import WORLD_MODEL
+from agentworld_dag.monitoring.review import CHAMPION
+from agentworld_dag.tracking import connect
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -58,14 +62,28 @@ SHOTS = [
     Shot("mlflow-model", "mlflow", "/#/models/world-model", "candidate"),
 ]
 
+DRILL_SHOTS = [
+    Shot("drill-rounds", "dagster", "/assets/candidate_comparison", "round-0002"),
+    Shot("drill-sensor", "dagster", "/locations/agentworld_dag/sensors/retrain_on_fidelity_drop", "no drop"),
+    Shot("drill-probes", "dagster", "/assets/real_env_probe?view=plots", "fidelity/champion/value"),
+    Shot("drill-champion", "dagster", "/assets/world_model_champion", "promoted"),
+]
+
 
 def main() -> int:
     here = home()
     if not here.dagster.is_dir():
         sys.stderr.write(f"nothing to show in {here.root}: turn the loop first (make run)\n")
         return 1
-    prepare(here)
     IMAGES.mkdir(parents=True, exist_ok=True)
+    photograph(here, SHOTS)
+    if (drilled := Home(here.root / "drill")).dagster.is_dir():
+        photograph(drilled, [*DRILL_SHOTS, *review_shots(drilled)])
+    return 0
+
+
+def photograph(here: Home, shots: Sequence[Shot]) -> None:
+    prepare(here)
     ports = {"dagster": free_port(), "mlflow": free_port()}
     with contextlib.ExitStack() as stack:
         for name, command in commands(ports, here.mlflow_uri).items():
@@ -73,9 +91,23 @@ def main() -> int:
         page = stack.enter_context(browser_page())
         dismiss_assistant(page, f"http://127.0.0.1:{ports['mlflow']}")
         unfold_graph(page, f"http://127.0.0.1:{ports['dagster']}/asset-groups")
-        for shot in SHOTS:
+        for shot in shots:
             take(page, shot, f"http://127.0.0.1:{ports[shot.server]}{shot.path}")
-    return 0
+
+
+def review_shots(here: Home) -> list[Shot]:
+    """The page a reviewer decided on, and one of the sessions to read."""
+    client = connect(here.mlflow_uri)
+    version = client.get_model_version_by_alias(WORLD_MODEL, CHAMPION)
+    experiment = client.get_run(str(version.run_id)).info.experiment_id
+    of_version = f"tag.version = '{version.version}'"
+    trace = client.search_traces(locations=[experiment], filter_string=of_version, include_spans=False)[0]
+    page = f"/#/models/{WORLD_MODEL}/versions/{version.version}"
+    session = f"/#/experiments/{experiment}/traces?selectedEvaluationId={trace.info.trace_id}"
+    return [
+        Shot("drill-review", "mlflow", page, "What got worse", height=2000),
+        Shot("drill-trace", "mlflow", session, "turns exact"),
+    ]
 
 
 def commands(ports: dict[str, int], mlflow_uri: str) -> dict[str, list[str]]:

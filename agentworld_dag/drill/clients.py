@@ -8,8 +8,7 @@ from typing import Any
 from agentworld_dag.errors import RunError
 
 TIMEOUT_S = 30
-REPOSITORY = {"repositoryName": "__repository__"}
-LOCATION = "query { workspaceOrError { ... on Workspace { locationEntries { name } } } }"
+REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": "agentworld_dag"}
 START_SENSOR = """mutation($selector: SensorSelector!) { startSensor(sensorSelector: $selector) {
   __typename ... on PythonError { message } ... on UnauthorizedError { message } } }"""
 START_SCHEDULE = """mutation($selector: ScheduleSelector!) { startSchedule(scheduleSelector: $selector) {
@@ -18,12 +17,10 @@ START_SCHEDULE = """mutation($selector: ScheduleSelector!) { startSchedule(sched
 
 def turn_on(dagster_url: str, sensors: list[str], schedules: list[str]) -> None:
     """As the switches in the Dagster UI do. Raises RunError with Dagster's own reason."""
-    location = _ask(dagster_url, LOCATION, {})["workspaceOrError"]["locationEntries"][0]["name"]
-    where = REPOSITORY | {"repositoryLocationName": location}
     for name in sensors:
-        _switch(dagster_url, START_SENSOR, "startSensor", where | {"sensorName": name})
+        _switch(dagster_url, START_SENSOR, "startSensor", REPOSITORY | {"sensorName": name})
     for name in schedules:
-        _switch(dagster_url, START_SCHEDULE, "startSchedule", where | {"scheduleName": name})
+        _switch(dagster_url, START_SCHEDULE, "startSchedule", REPOSITORY | {"scheduleName": name})
 
 
 def set_tags(mlflow_url: str, model: str, version: int, tags: dict[str, str]) -> None:

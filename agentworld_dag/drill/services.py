@@ -24,7 +24,8 @@ from agentworld_dag.home import Home
 from agentworld_dag.tracking import URI
 
 START_TIMEOUT_S, STOP_TIMEOUT_S = 120.0, 10.0
-MODULE = "agentworld_dag.definitions"
+MODULE, LOCATION = "agentworld_dag.definitions", "agentworld_dag"
+"""What is served, and its name everywhere else: the record of sensors and schedules is kept under it."""
 SHOWN_LOG_CHARS = 1500
 
 
@@ -48,7 +49,8 @@ def deployed(home: Home, settings: Mapping[str, str]) -> Iterator[Deployment]:
     found.logs.mkdir(parents=True, exist_ok=True)
     environment = _environment(home, found, settings)
     workspace = home.root / "workspace.yaml"
-    workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": {"host": "127.0.0.1", "port": code}}]}))
+    server = {"host": "127.0.0.1", "port": code, "location_name": LOCATION}
+    workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
     started: list[subprocess.Popen[bytes]] = []
     try:
         started.append(_start("mlflow", _mlflow(home, mlflow), environment, found.logs))
