@@ -29,7 +29,13 @@ comparison_asset = partial(
 
 CANDIDATE = Recipe(
     "agentworld_dag.evaluation.comparison",
-    ("probe.reference_episodes", "probe.free_running_episodes", "evaluation.bootstrap_samples", "collection"),
+    (
+        "probe.episodes",
+        "probe.reference_episodes",
+        "probe.free_running_episodes",
+        "evaluation.bootstrap_samples",
+        "collection",
+    ),
 )
 POLICY = Recipe(
     "agentworld_dag.evaluation.policy_comparison",

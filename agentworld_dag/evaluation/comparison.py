@@ -5,11 +5,12 @@
 
 Both answer the same turns of three sets, so every difference is paired:
 `fresh`, recorded now in the environment as it is; `held_out`, of this round;
-`earlier`, held out by the rounds before. A model that follows a changed
-environment gets worse on `earlier`, and a reviewer should see by how much. The
-first round has no champion; its model stands beside copying the last
-observation. What the candidate is right in on `fresh` becomes its reference,
-should it be promoted (`monitoring.watch`).
+`earlier`, held out by the rounds before; of the last two no more sessions than
+a probe has. A model that follows a changed environment gets worse on
+`earlier`, and a reviewer should see by how much. The first round has no
+champion; its model stands beside copying the last observation. What the
+candidate is right in on `fresh` becomes its reference, should it be promoted
+(`monitoring.watch`).
 """
 
 import json
@@ -48,7 +49,9 @@ def work(stage: Stage) -> dict[str, Any]:
     first = FIRST_EPISODE + EPISODES_PER_ROUND * number_of(stage.round_name)
     fresh = fresh_episodes(preset, first, preset.probe.reference_episodes)
     splits = stage.inputs["trajectory_splits"]
-    sets = {"fresh": fresh, "held_out": read_splits(splits)["held_out"], "earlier": read_earlier_held_out(splits)}
+    most = preset.probe.episodes
+    held_out, earlier = read_splits(splits)["held_out"][:most], read_earlier_held_out(splits)[:most]
+    sets = {"fresh": fresh, "held_out": held_out, "earlier": earlier}
     answers = _answers(stage, sets)
     found = _compared(answers, Resampling(preset.evaluation.bootstrap_samples, stage.seed))
     write_trajectories(stage.out / "episodes.parquet", fresh)

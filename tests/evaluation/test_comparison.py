@@ -76,10 +76,10 @@ def copied_share(sessions: list[Trajectory]) -> float:
 
 def test_the_first_round_stands_beside_copying(compare: Any, splits: Path) -> None:
     running, metrics = compare(PROMPT)
-    held_out = read_trajectories(splits / "held_out.parquet")
+    held_out = read_trajectories(splits / "held_out.parquet")[:8]
     found = written(running, "comparison.json")
     assert set(found) == {"fresh", "held_out"}, "no round before this one held anything out"
-    assert metrics["sessions"] == {"fresh": 8, "held_out": 12, "earlier": 0}
+    assert metrics["sessions"] == {"fresh": 8, "held_out": 8, "earlier": 0}, "as many as a probe has"
     one = found["held_out"]["fidelity"]
     expected = {"candidate": share_of(held_out, PROMPT), "copy": copied_share(held_out)}
     assert {side: one[side]["value"] for side in expected} == pytest.approx(expected)
@@ -91,7 +91,7 @@ def test_a_later_round_stands_beside_the_champion_on_all_three_sets(compare: Any
     running, metrics = compare(PROMPT, champion="red\n~$", earlier=True)
     sets = {
         "fresh": read_trajectories(running.out / "episodes.parquet"),
-        "held_out": read_trajectories(splits / "held_out.parquet"),
+        "held_out": read_trajectories(splits / "held_out.parquet")[:8],
         "earlier": EARLIER,
     }
     for name, sessions in sets.items():
