@@ -63,9 +63,15 @@ SHOTS = [
 ]
 
 DRILL_SHOTS = [
-    Shot("drill-rounds", "dagster", "/assets/candidate_comparison", "round-0002"),
+    Shot("drill-rounds", "dagster", "/assets/candidate_comparison?view=partitions", "round-0002"),
     Shot("drill-sensor", "dagster", "/locations/agentworld_dag/sensors/retrain_on_fidelity_drop", "no drop"),
-    Shot("drill-probes", "dagster", "/assets/real_env_probe?view=plots", "fidelity/champion/value"),
+    Shot(
+        "drill-probes",
+        "dagster",
+        "/assets/real_env_probe",
+        "fidelity/champion/value",
+        clicks="button:has-text('Plots')",
+    ),
     Shot("drill-champion", "dagster", "/assets/world_model_champion", "promoted"),
 ]
 
@@ -106,7 +112,7 @@ def review_shots(here: Home) -> list[Shot]:
     session = f"/#/experiments/{experiment}/traces?selectedEvaluationId={trace.info.trace_id}"
     return [
         Shot("drill-review", "mlflow", page, "What got worse", height=2000),
-        Shot("drill-trace", "mlflow", session, "turns exact"),
+        Shot("drill-trace", "mlflow", session, "initial_state", clicks="text=/^1 / >> nth=0"),
     ]
 
 

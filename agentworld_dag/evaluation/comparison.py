@@ -65,11 +65,11 @@ def work(stage: Stage) -> dict[str, Any]:
 
 
 def rollouts(answers: pl.DataFrame, episodes: Sequence[Trajectory]) -> list[Rollout]:
-    """Episodes for a reviewer to read: where the candidate is furthest behind the other side, then furthest ahead."""
+    """Episodes for a reviewer to read: those with most turns behind the other side, then those with most ahead."""
     one = answers.filter(regime=ONE_STEP)
     other = SIDES[1] if SIDES[1] in one["side"] else COPY
     mine, theirs = (cluster_means(one, "exact", "trajectory_id", side) for side in (SIDES[0], other))
-    ordered = sorted(episodes, key=lambda episode: mine[episode.id] - theirs[episode.id])
+    ordered = sorted(episodes, key=lambda each: len(each.turns) * (mine[each.id] - theirs[each.id]))
     chosen = [*ordered[: SHOWN_ROLLOUTS // 2], *ordered[-(SHOWN_ROLLOUTS // 2) :]]
     said = {(r["side"], r["trajectory_id"], r["turn_index"]): r["answer"] for r in one.iter_rows(named=True)}
     return [_rollout(episode, said) for episode in dict.fromkeys(chosen)]

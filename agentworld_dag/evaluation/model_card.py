@@ -96,7 +96,7 @@ def _lineage(lineage: Lineage) -> str:
 
 
 def _cost(cost: Cost) -> str:
-    money = NOT_MEASURED if cost.money is None else f"{cost.money:,.2f} {cost.currency}"
+    money = NOT_MEASURED if cost.money is None else f"{cost.money:,.{2 if cost.money >= 1 else 4}f} {cost.currency}"
     header = ["seconds", "GPU-seconds", "tokens", "money"]
     row = [count_cell(cost.seconds), count_cell(cost.gpu_seconds), count_cell(cost.tokens), money]
     return _spaced(Table("Cost", header, [row], "Of this round, up to this version."))

@@ -93,7 +93,7 @@ def test_first_round_is_compared_with_copying() -> None:
 
 def test_cost_and_how_to_decide() -> None:
     card = model_card(FACTS)
-    assert "| 1,234 | – | 1,250,000 | 0.31 USD |" in section(card, "Cost")  # noqa: RUF001
+    assert "| 1,234 | – | 1,250,000 | 0.3100 USD |" in section(card, "Cost")  # noqa: RUF001
     assert card.endswith(f"{HOW_TO_DECIDE}\n")
 
 
