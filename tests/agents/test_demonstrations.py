@@ -54,7 +54,7 @@ def test_turns_are_limited_and_counted() -> None:
 
 
 def test_the_stage_writes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentworld_dag.stage.load_preset", lambda _: few())
+    monkeypatch.setattr("agentworld_dag.stage.load_preset", lambda *_: few())
     run_stage(demonstrations.work, ["--config", str(PRESET), "--out", str(tmp_path)])
     assert len(read_trajectories(tmp_path / "demonstrations.parquet")) == len(KINDS)
     metrics = json.loads((tmp_path / "result.json").read_text())["metrics"]
