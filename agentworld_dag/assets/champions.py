@@ -195,7 +195,7 @@ def _new_champion(model: str, version: Version, verdict: Verdict, now: Champion 
         decision=DECIDED["promote"] if promoted else MOVED,
         why=(tags.get(COMMENT) if promoted else None) or verdict.reason,
         who=_decided_by(version, promoted),
-        previous=now.version if now else None,
+        previous=now.version if now and promoted else None,
         at=time.time(),
     )
 

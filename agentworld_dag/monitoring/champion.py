@@ -33,7 +33,10 @@ class Champion:
     why: str
     who: str
     previous: int | None
-    """The version in use before, with which this one is compared in its first probes; None after a roll-back."""
+    """The version before it, with which it is compared in its first probes.
+
+    None where nothing is taken back: after a roll-back, and where a person moved the alias.
+    """
     at: float = field(default=0.0)
     """Epoch seconds."""
 
