@@ -116,7 +116,7 @@ SEEN = (
     "changes: talkative",
     "seen: a retraining, started by the sensor",
     "seen: a candidate of round-0002",
-    "seen: version 4 as champion",
+    "seen: version 6 as champion",
     "seen: the agent's training",
     "seen: a probe of the new champion",
     "the drill passed",
