@@ -1,6 +1,7 @@
 """A code server and a daemon as processes of their own over an instance with the project's settings."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +30,11 @@ COMMANDS = {
 SEEN_WITHIN_S = 60
 
 
+def heed_interrupts() -> None:
+    """Tests that a shell runs in the background have inherited that interrupts are ignored; a part would, too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class Deployment:
     """Its parts by name; a run is asked for with a file, and let on with another."""
@@ -43,7 +49,12 @@ class Deployment:
         with (self.folder / f"{part}.out").open("ab") as out:
             command = [sys.executable, "-m", *COMMANDS[part]]
             self.parts[part] = subprocess.Popen(
-                command, env=environment, cwd=self.folder, stdout=out, stderr=subprocess.STDOUT
+                command,
+                env=environment,
+                cwd=self.folder,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                preexec_fn=heed_interrupts,
             )
 
     def kill(self, part: str) -> None:
