@@ -14,6 +14,7 @@ from functools import partial
 import dagster as dg
 
 from agentworld_dag.assets.champions import current
+from agentworld_dag.config import load_preset
 from agentworld_dag.drill import observing
 from agentworld_dag.drill.clients import alias_of, set_tags, turn_on
 from agentworld_dag.drill.copying import copy_home
@@ -59,8 +60,9 @@ class Scene:
 
 
 def rehearse(plan: Plan, timeline: Timeline) -> None:
-    """Raises RunError when something was not seen."""
-    images.prelude(plan.image)  # an unknown one is refused before anything is copied
+    """Raises RunError when something was not seen, ConfigError before anything is copied."""
+    images.prelude(plan.image)
+    load_preset(preset_path(plan.preset))
     home = Home(plan.source.root / "drill")
     copy_home(plan.source, home)
     settings = QUICKLY | {"AGENTWORLD_PRESET": str(preset_path(plan.preset))}

@@ -1,0 +1,32 @@
+"""Bad input of the drill; the drill itself is rehearsed in tests/test_loop.py."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from agentworld_dag import cli
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("AGENTWORLD_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--image", "shouting"], "ConfigError: .*shouting.*talkative"),
+        (["--preset", "nix"], "ConfigError: no preset at .*nix"),
+        ([], "RunError: .* holds no finished round; run `make run` first"),
+    ],
+)
+def test_what_cannot_be_rehearsed_is_one_clear_error(
+    home: Path, caplog: pytest.LogCaptureFixture, arguments: list[str], expected: str
+) -> None:
+    assert cli.main(["drill", *arguments]) == 1
+    errors = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert len(errors) == 1
+    assert re.match(expected, errors[0].getMessage()), errors[0].getMessage()
+    assert not (home / "drill").exists()
