@@ -22,7 +22,7 @@ from agentworld_dag.settings import MAX_SEED, Count, Rate, Section, Seed, Share,
 SHOWN_CHARS = 60
 """Of a value that is refused."""
 UNMEASURED = frozenset({"watch", "prices", "probe", "review", "later_rounds"})
-"""Sections that change nothing of what is made or measured; a report leaves them out."""
+"""Sections that no number of a round's report depends on; it leaves them out."""
 
 
 class Collection(Section):

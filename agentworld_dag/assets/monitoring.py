@@ -67,7 +67,8 @@ def shown(artifact: Artifact, in_use: InUse, scores: Mapping[str, Sequence[float
 def probe(context: dg.AssetExecutionContext, in_use: InUse, preset: RunPreset, lake: Lake, jobs: LocalJobs) -> Artifact:
     """The probe of this Dagster run; tried again it has the same episodes, and is made anew for other champions."""
     champion, root = in_use[WORLD_MODEL], context.run.root_run_id or context.run.run_id
-    inputs = probed(context.instance, in_use, lake)
+    comparisons = preset.load(champion.round).review.regression_probes
+    inputs = probed(context.instance, in_use, comparisons, lake)
     answering = {name: path.name for name, path in inputs.items()}
     folder = lake.folder("real_env_probe", champion.round, fingerprint("probe", root, answering))
     if not is_complete(folder):
@@ -77,15 +78,21 @@ def probe(context: dg.AssetExecutionContext, in_use: InUse, preset: RunPreset, l
     return Artifact(folder, read_result(folder), False, champion.seed)
 
 
-def probed(instance: dg.DagsterInstance, in_use: InUse, lake: Lake) -> Mapping[str, Path]:
-    """Who answers, by the script's input: the champions, and the ones before them as long as these are known."""
+def probed(instance: dg.DagsterInstance, in_use: InUse, comparisons: int, lake: Lake) -> Mapping[str, Path]:
+    """Who answers, by the script's input: the champions, and in their first `comparisons` probes those before them."""
     inputs: dict[str, Path] = {}
     for model, champion in in_use.items():
         inputs[INPUTS[model]] = artifact_of(champion, lake)
         before = recorded(instance, model, champion.previous) if champion.previous else None
-        if before:
+        if before and _probes_since(instance, champion, comparisons) < comparisons:
             inputs[f"previous_{INPUTS[model]}"] = artifact_of(before, lake)
     return inputs
+
+
+def _probes_since(instance: dg.DagsterInstance, champion: Champion, most: int) -> int:
+    """Probes on record since the champion came into use, counted up to `most`."""
+    since = dg.AssetRecordsFilter(asset_key=dg.AssetKey("real_env_probe"), after_timestamp=champion.at)
+    return len(instance.fetch_materializations(since, limit=most).records)
 
 
 def artifact_of(champion: Champion, lake: Lake) -> Path:

@@ -52,7 +52,7 @@ def look(instance: dg.DagsterInstance, timeline: Timeline) -> None:
                 timeline.tell_change(state.instigator_name, state.instigator_name, said)
     for record in instance.get_run_records(limit=READ):
         run = record.dagster_run
-        where = f" of {run.tags['dagster/partition']}" if "dagster/partition" in run.tags else ""
+        where = f" of {run.tags[history.PARTITION]}" if history.PARTITION in run.tags else ""
         if run.status in (dg.DagsterRunStatus.STARTED, *ENDED):
             timeline.tell_change(run.run_id, run.job_name, f"{run.status.value.lower()}{where} ({run.run_id[:8]})")
     champion = current(instance, WORLD_MODEL)
@@ -94,7 +94,7 @@ def retrainings(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 
 def running(instance: dg.DagsterInstance, job: str, round_name: str) -> dg.DagsterRun | None:
     """A run of a job for a round, begun or finished."""
-    of_round = dg.RunsFilter(job_name=job, tags={"dagster/partition": round_name})
+    of_round = dg.RunsFilter(job_name=job, tags={history.PARTITION: round_name})
     records = instance.get_run_records(of_round, limit=1)
     return records[0].dagster_run if records else None
 

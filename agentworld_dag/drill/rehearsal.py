@@ -111,7 +111,7 @@ def change(scene: Scene) -> None:
 def recover(scene: Scene, first: Champion) -> Champion:
     """Probe, sensor, round, candidate, tag, champion."""
     asked = scene.wait_for("a retraining, started by the sensor", lambda: _first_retraining(scene))
-    round_name = asked.tags["dagster/partition"]
+    round_name = asked.tags[history.PARTITION]
     candidate = scene.wait_for(f"a candidate of {round_name}", lambda: _candidate(scene, first))
     approve(scene, WORLD_MODEL, candidate, f"follows the environment as it is now ({scene.plan.image})")
     promoted = partial(observing.champion_other_than, scene.instance, WORLD_MODEL, first.version)

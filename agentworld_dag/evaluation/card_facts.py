@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,15 @@ def command_scores(comparison: Path) -> tuple[Score, ...]:
 
 
 def policy_scores(comparison: Path) -> tuple[Score, ...]:
-    """Success beside the champion agent and beside the start of practice."""
+    """Success beside the champion agent, and what was gained over the start of practice; without a champion the latter.
+
+    The column of references is the champion's then, so the start's own success is not in it.
+    """
     found = _read(comparison)
-    against_base = _score("success less that before practice", found["against_base"])
-    return (_score("success on fresh real tasks", found["success"]), against_base)
+    success, gained = found["success"], _score("success on fresh real tasks", found["against_base"])
+    if "difference" not in success:
+        return (gained,)
+    return (_score(gained.name, success), replace(gained, name="gain over its start", reference=None))
 
 
 def lineage_of(run_id: str, asset: str, folder: Path, code_version: str, splits: Path) -> Lineage:

@@ -40,7 +40,7 @@ class Cost:
     seconds: float
     gpu_seconds: float | None
     tokens: int | None
-    """Trained on."""
+    """Read and written by models, in training and in answering."""
     money: float | None
     currency: str = "USD"
 

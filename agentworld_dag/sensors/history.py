@@ -24,6 +24,7 @@ KEY, OF_CHAMPION = "agentworld/retraining", "agentworld/champion"
 """Tags of a retraining: its key, under which it is started once, and who was in use when it was asked for."""
 WHY = "agentworld/why"
 """Tag of a run that was not started by hand: the reason, for people."""
+NO_CHAMPION = "no champion yet: approve a candidate in MLflow"
 READ = 500
 """Probes, and runs, that are looked at; older ones count no more."""
 RUN_KEY, PARTITION = "dagster/run_key", "dagster/partition"

@@ -21,7 +21,7 @@ def probe_nightly(context: dg.ScheduleEvaluationContext, preset: RunPreset) -> d
     """None without a champion, and none while a round is trained: it would change nothing, and take its machine."""
     champion = current(context.instance, WORLD_MODEL)
     if champion is None:
-        return dg.SkipReason("no champion yet: approve a candidate in MLflow")
+        return dg.SkipReason(history.NO_CHAMPION)
     for job in (probe_real_environment.name, history.RETRAINING_JOB):
         if run := history.going_on(context.instance, job):
             return dg.SkipReason(f"{job} is under way, run {run.run_id}")

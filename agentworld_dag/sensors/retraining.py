@@ -19,7 +19,6 @@ from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.sensors import history
 from agentworld_dag.sensors.every import RETRAIN_CRON, SENSOR_EVERY_S
 
-NO_CHAMPION = "no champion yet: approve a candidate in MLflow"
 ONE_AT_A_TIME = {"agentworld/one_at_a_time": "retraining"}
 """infra/dagster.yaml lets one run with this tag run at a time."""
 
@@ -34,7 +33,7 @@ def retrain_on_fidelity_drop(context: dg.SensorEvaluationContext, preset: RunPre
     """Fires once per alarm of a domain; every other tick says why not."""
     champion = current(context.instance, WORLD_MODEL)
     if champion is None:
-        return dg.SkipReason(NO_CHAMPION)
+        return dg.SkipReason(history.NO_CHAMPION)
     decisions = decided(context.instance, champion, preset, time.time())
     told = "; ".join(f"{domain}: {decision.reason}" for domain, decision in decisions.items())
     key = next((decision.key for decision in decisions.values() if decision.key), None)
@@ -60,7 +59,7 @@ def retrain_weekly(context: dg.ScheduleEvaluationContext, preset: RunPreset) -> 
     """Off until a person turns it on."""
     champion = current(context.instance, WORLD_MODEL)
     if champion is None:
-        return dg.SkipReason(NO_CHAMPION)
+        return dg.SkipReason(history.NO_CHAMPION)
     now = time.time()
     limits = preset.load(champion.round).watch
     if obstacle := held(history.retrainings(context.instance, champion, now), limits, now):

@@ -72,6 +72,15 @@ def test_champions_and_the_ones_before_them_answer_the_same_episodes(instance: d
     assert int(launch.options["first_episode"]) >= FIRST_EPISODE
 
 
+def test_the_one_before_answers_in_the_first_probes_only(instance: dg.DagsterInstance, lake: Lake) -> None:
+    for version in (1, 2):
+        on_record.promoted(instance, on_record.champion(version))
+    for _ in range(4):
+        assert probe(instance, lake).success
+    asked = ["previous_simulator" in inputs_of(launch) for launch in LAUNCHED]
+    assert asked == [True, True, True, False], "as often as review.regression_probes of the tiny preset says"
+
+
 def test_the_record_names_whom_it_is_about_and_keeps_what_sensors_read_beside_many_numbers(
     instance: dg.DagsterInstance, lake: Lake
 ) -> None:

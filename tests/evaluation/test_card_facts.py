@@ -85,8 +85,16 @@ def test_scores_of_an_agent_stand_beside_the_champion_and_its_own_start(tmp_path
         "against_base": sides(0.7, base=0.4, difference=0.3),
     }
     success, practice = card_facts.policy_scores(compared(tmp_path / "c", found))
-    assert success.reference and practice.reference and practice.difference
-    assert (success.reference.value, practice.reference.value, practice.difference.value) == (0.6, 0.4, 0.3)
+    assert success.reference and success.difference and practice.difference
+    assert (success.reference.value, success.difference.value, practice.difference.value) == (0.6, 0.1, 0.3)
+    assert practice.reference is None, "the column is the champion's"
+
+
+def test_without_a_champion_an_agent_stands_beside_its_own_start(tmp_path: Path) -> None:
+    found = {"success": {"candidate": sides(0.7)["candidate"]}, "against_base": sides(0.7, base=0.4, difference=0.3)}
+    [success] = card_facts.policy_scores(compared(tmp_path / "c", found))
+    assert success.reference and success.difference
+    assert (success.reference.value, success.difference.value) == (0.4, 0.3)
 
 
 @pytest.mark.parametrize(("replayed", "expected"), [({}, (9, 0)), ({"replayed": {"cpt": 1, "sft": 2}}, (6, 3))])
