@@ -16,9 +16,12 @@ from agentworld_dag.errors import ConfigError
 
 PACKAGE = "agentworld_dag"
 ROOT = Path(__file__).parent
-RUNNING = ("stage", "artifacts", "tracking", "errors", "code_version", "home", "cost", "prices")
+RUNNING = (
+    *("stage", "process", "exit_codes", "artifacts", "tracking"),
+    *("errors", "code_version", "home", "cost", "prices"),
+)
 """How a stage is run, recorded, priced and versioned, and where."""
-SETTINGS = ("config", "settings", "benchmark.settings", "monitoring.settings")
+SETTINGS = ("config", "compute", "settings", "benchmark.settings", "monitoring.settings")
 """The types of settings; the values that a stage reads are in its fingerprint (`assets.recipe`)."""
 UNVERSIONED = frozenset(f"{PACKAGE}.{name}" for name in RUNNING + SETTINGS)
 """What these say does not change what a stage makes."""

@@ -13,6 +13,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from agentworld_dag.benchmark.settings import Benchmark
+from agentworld_dag.compute import Compute
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.monitoring.settings import Probe, Review, Watch
 from agentworld_dag.prices import Prices
@@ -21,7 +22,7 @@ from agentworld_dag.settings import MAX_SEED, Count, Rate, Section, Seed, Share,
 
 SHOWN_CHARS = 60
 """Of a value that is refused."""
-UNMEASURED = frozenset({"watch", "prices", "probe", "review", "later_rounds"})
+UNMEASURED = frozenset({"watch", "prices", "probe", "review", "later_rounds", "compute"})
 """Sections that no number of a round's report depends on; it leaves them out."""
 
 
@@ -208,6 +209,7 @@ class Preset(Section):
     watch: Watch
     later_rounds: LaterRounds
     prices: Prices
+    compute: Compute
 
 
 def _check_passes(settings: GroupRl, groups_per_step: int) -> None:

@@ -9,13 +9,10 @@ beyond Pipes, and resuming from a checkpoint is the work's own business.
 """
 
 import argparse
-import ctypes
-import fcntl
 import gc
 import json
 import logging
 import os
-import signal
 import sys
 import time
 import warnings
@@ -30,12 +27,14 @@ from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, PipesContext, open_dags
 from agentworld_dag.artifacts import RESULT, UNRECORDED, is_complete, naming_full_disk, write_json
 from agentworld_dag.config import Preset, check_seed, load_preset
 from agentworld_dag.cost import COST, Meter, priced, process_started_at
-from agentworld_dag.errors import AgentWorldError, StoreError
+from agentworld_dag.errors import AgentWorldError
+from agentworld_dag.exit_codes import FAILED, FINISHED, OUT_OF_MEMORY
+from agentworld_dag.process import die_with_parent, limit_threads, only_holder
 from agentworld_dag.rounds import FIRST_ROUND
 from agentworld_dag.tracking import URI, RunIdentity, Tracker, flatten
 
-ERROR_FILE = "AGENTWORLD_ERROR_FILE"
-"""Set by the launcher: where a stage that fails on purpose leaves its one-line reason."""
+WORDS = "ended"
+"""Key of the Pipes message in which a stage that ends early says why, in one line."""
 
 PARENT = "AGENTWORLD_PARENT_PID"
 """Set by the launcher: the process that a stage must not outlive."""
@@ -83,31 +82,42 @@ def run_stage(work: Work, arguments: list[str] | None = None) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pipes warns when a script runs by hand, which is a use we support
         pipes = open_dagster_pipes()
+    with pipes:
+        code = _ended(work, options, pipes)
+    sys.exit(code)
+
+
+def _ended(work: Work, options: argparse.Namespace, pipes: PipesContext) -> int:
+    """Run the stage; the exit code says how it ended, and a line for people why."""
     try:
-        with pipes, naming_full_disk(options.out):
+        with naming_full_disk(options.out):
             _run(work, options, pipes)
     except AgentWorldError as error:
-        _report_failure(error)
-        sys.exit(1)
+        return _told(pipes, FAILED, f"{type(error).__name__}: {error}")
+    except Exception as error:
+        if not _for_want_of_memory(error):
+            raise
+        return _told(pipes, OUT_OF_MEMORY, " ".join(str(error).split()) or type(error).__name__)
+    return FINISHED
 
 
-def die_with_parent(parent: str | None = None) -> None:
-    """Ask the kernel to kill this process when its parent dies: a killed run leaves nothing behind.
+def _for_want_of_memory(error: Exception) -> bool:
+    """torch names its own error alike for a GPU, and is not imported for this."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
-    `parent`: its process id. A parent that died before this, while modules were imported, ends the process now.
-    """
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if parent and int(parent) != os.getppid():
-        os.kill(os.getpid(), signal.SIGKILL)
+
+def _told(pipes: PipesContext, code: int, words: str) -> int:
+    sys.stderr.write(f"{words}\n")
+    pipes.report_custom_message({WORDS: words})
+    return code
 
 
 def _run(work: Work, options: argparse.Namespace, pipes: PipesContext) -> None:
     preset, seed = load_preset(options.config, options.round), check_seed(options.seed)
-    _limit_threads(preset.threads)
+    limit_threads(preset.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     stage = Stage(preset, seed, options.out, dict(options.input), dict(options.option), _logger(pipes), options.round)
-    with _only_holder(stage.out):
+    with only_holder(stage.out):
         if is_complete(stage.out):
             stage.log(f"{stage.out} is complete, nothing to do")
             return
@@ -191,27 +201,6 @@ def _closing(tracker: Tracker | None) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _only_holder(out: Path) -> Iterator[None]:
-    """Hold the folder's lock; the kernel drops it when this process ends, however it ends."""
-    with (out / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError(
-                f"another process is making {out}; wait for it to finish or stop it, then run again"
-            ) from error
-        yield
-
-
-def _limit_threads(threads: int) -> None:
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"):
-        os.environ.setdefault(name, str(threads))
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if torch := sys.modules.get("torch"):  # imported before it could read the environment
-        torch.set_num_threads(threads)
-
-
 def _drop_torn_line(path: Path) -> None:
     if path.is_file():
         whole = path.read_bytes().rpartition(b"\n")
@@ -224,12 +213,6 @@ def _logger(pipes: PipesContext) -> logging.Logger:
         return pipes.log
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     return logging.getLogger("agentworld_dag.stage")
-
-
-def _report_failure(error: AgentWorldError) -> None:
-    sys.stderr.write(f"{type(error).__name__}: {error}\n")
-    if path := os.environ.get(ERROR_FILE):
-        Path(path).write_text(f"{type(error).__name__}: {error}")
 
 
 def _module_of(work: Work) -> str:

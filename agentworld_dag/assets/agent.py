@@ -15,8 +15,8 @@ from agentworld_dag.assets.recipe import Artifact, Recipe, make
 from agentworld_dag.assets.world_model import COLLAPSED_SHARE, base_model, simulator, world_model_rl, world_model_sft
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
-from agentworld_dag.resources.local_jobs import LocalJobs
 from agentworld_dag.resources.preset import RunPreset
+from agentworld_dag.resources.script import Jobs
 
 REPEATED_SHARE = 0.5
 """A policy that sends one command more often than this has given up on most tasks."""
@@ -58,7 +58,7 @@ def no_collapse(asset: str) -> dg.AssetCheckSpec:
 
 @agent_asset(kinds={"python", "bash"}, code_version=DEMONSTRATIONS.code_version, op_tags={"dagster/priority": "5"})
 def agent_demonstrations(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """A few noisy demonstrations of training tasks, recorded in the real shell from a scripted expert."""
     return materialized(make(context, DEMONSTRATIONS, preset, lake, jobs))
@@ -71,9 +71,7 @@ def agent_demonstrations(
     code_version=BASE.code_version,
     op_tags={"dagster/priority": "8"},
 )
-def agent_base(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
-) -> dg.MaterializeResult:
+def agent_base(context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs) -> dg.MaterializeResult:
     """The policy every practice arm starts from: the SFT world model after imitation of the demonstrations."""
     artifact = make(context, BASE, preset, lake, jobs)
     return materialized(artifact, loss_curve=training_curve(artifact, "loss"))
@@ -86,9 +84,7 @@ def agent_base(
     code_version=WARMUP.code_version,
     op_tags={"dagster/priority": "4"},
 )
-def agent_warmup(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
-) -> dg.MaterializeResult:
+def agent_warmup(context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs) -> dg.MaterializeResult:
     """Imitation started from the finished world model: what modelling the world gives a policy (paper's warm-up)."""
     artifact = make(context, WARMUP, preset, lake, jobs)
     return materialized(artifact, loss_curve=training_curve(artifact, "loss"))
@@ -101,9 +97,7 @@ def agent_warmup(
     code_version=SCRATCH.code_version,
     op_tags={"dagster/priority": "4"},
 )
-def agent_scratch(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
-) -> dg.MaterializeResult:
+def agent_scratch(context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs) -> dg.MaterializeResult:
     """Imitation started from untrained weights, with the same demonstrations and updates: the warm-up's control."""
     artifact = make(context, SCRATCH, preset, lake, jobs)
     return materialized(artifact, loss_curve=training_curve(artifact, "loss"))
@@ -117,9 +111,7 @@ def agent_scratch(
     op_tags={"dagster/priority": "9"},
     check_specs=[no_collapse("agent_sim_rl")],
 )
-def agent_sim_rl(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
-) -> dg.MaterializeResult:
+def agent_sim_rl(context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs) -> dg.MaterializeResult:
     """The base policy after GRPO inside the simulator, with not one further real step.
 
     Success while training is the goal checker on the simulator's own state; what it is worth is measured in the real
@@ -137,9 +129,7 @@ def agent_sim_rl(
     op_tags={"dagster/priority": "3"},
     check_specs=[no_collapse("agent_real_rl")],
 )
-def agent_real_rl(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
-) -> dg.MaterializeResult:
+def agent_real_rl(context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs) -> dg.MaterializeResult:
     """The twin of `agent_sim_rl` in the real shell, at equal gradient steps: the price of simulation."""
     artifact = make(context, REAL_RL, preset, lake, jobs)
     return materialized(artifact, [did_not_collapse(artifact)], success_curve=training_curve(artifact, "success"))
@@ -160,7 +150,7 @@ def agent_real_rl(
     ],
 )
 def agent_real_rl_scarce(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """GRPO in the real shell that stops when the preset's small budget of real steps is spent."""
     artifact = make(context, REAL_RL_SCARCE, preset, lake, jobs)

@@ -18,8 +18,8 @@ from agentworld_dag.assets.rounds import round_plan
 from agentworld_dag.assets.world_model import world_model_cpt, world_model_rl, world_model_sft
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
-from agentworld_dag.resources.local_jobs import LocalJobs
 from agentworld_dag.resources.preset import RunPreset
+from agentworld_dag.resources.script import Jobs
 
 benchmark_asset = partial(dg.asset, group_name="benchmark", partitions_def=rounds)
 
@@ -97,7 +97,7 @@ TRIAL_CLAIMS = {
     ],
 )
 def heldout_benchmark(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """Held-out turns in the official layout, audited against training, and rule checks made from them.
 
@@ -124,9 +124,7 @@ def heldout_benchmark(
         for name, text in TRIAL_CLAIMS.items()
     ],
 )
-def judge_trial(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
-) -> dg.MaterializeResult:
+def judge_trial(context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs) -> dg.MaterializeResult:
     """The judge asked about answers whose worth is known: gold, planted errors, flattery, forgeries, repeats."""
     from agentworld_dag.evaluation import benchmark_tables
 
@@ -151,9 +149,7 @@ def _trial_claim(name: str, found: dict[str, Any] | None) -> Claim:
     code_version=CPT_ANSWERS.code_version,
     op_tags={"dagster/priority": "1"},
 )
-def cpt_answers(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
-) -> dg.MaterializeResult:
+def cpt_answers(context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs) -> dg.MaterializeResult:
     """What the model answers after CPT on the held-out benchmark and its rule checks, row by row."""
     return materialized(make(context, CPT_ANSWERS, preset, lake, jobs))
 
@@ -165,9 +161,7 @@ def cpt_answers(
     code_version=SFT_ANSWERS.code_version,
     op_tags={"dagster/priority": "1"},
 )
-def sft_answers(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
-) -> dg.MaterializeResult:
+def sft_answers(context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs) -> dg.MaterializeResult:
     """What the model answers after SFT on the same samples and checks, with the ledger and with plain history."""
     return materialized(make(context, SFT_ANSWERS, preset, lake, jobs))
 
@@ -179,9 +173,7 @@ def sft_answers(
     code_version=RL_ANSWERS.code_version,
     op_tags={"dagster/priority": "1"},
 )
-def rl_answers(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
-) -> dg.MaterializeResult:
+def rl_answers(context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs) -> dg.MaterializeResult:
     """What the model answers after RL on the same samples and checks, with the ledger and with plain history."""
     return materialized(make(context, RL_ANSWERS, preset, lake, jobs))
 
@@ -190,7 +182,7 @@ def rl_answers(
     deps=[heldout_benchmark], kinds={"openai"}, code_version=ENDPOINTS.code_version, op_tags={"dagster/priority": "3"}
 )
 def endpoint_answers(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """What the models behind the preset's endpoints answer on the same samples; nobody where it names none."""
     return materialized(make(context, ENDPOINTS, preset, lake, jobs))
@@ -211,7 +203,7 @@ def endpoint_answers(
     ],
 )
 def judged_answers(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """Five dimensions per greedy answer, all by the one judge that stood its trial.
 
@@ -231,9 +223,7 @@ def judged_answers(
     code_version=BOARD.code_version,
     op_tags={"dagster/priority": "9"},
 )
-def leaderboard(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
-) -> dg.MaterializeResult:
+def leaderboard(context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs) -> dg.MaterializeResult:
     """Our checkpoints, the copy baseline and every endpoint by strict score, with published rows beside.
 
     Paired distances, the clean subset and rule checks per axis, all with 95 % intervals over trajectories.

@@ -15,8 +15,8 @@ from agentworld_dag.assets.world_model import simulator
 from agentworld_dag.monitoring.champion import AGENT, Champion
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
-from agentworld_dag.resources.local_jobs import LocalJobs
 from agentworld_dag.resources.preset import RunPreset
+from agentworld_dag.resources.script import Jobs
 
 comparison_asset = partial(
     dg.asset,
@@ -45,7 +45,7 @@ POLICY = Recipe(
 
 @comparison_asset(deps=[simulator, trajectory_splits, round_plan], code_version=CANDIDATE.code_version)
 def candidate_comparison(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """The round's simulator beside the champion it started from, on the same real sessions.
 
@@ -57,7 +57,7 @@ def candidate_comparison(
 
 @comparison_asset(deps=[agent_base, agent_sim_rl], code_version=POLICY.code_version)
 def policy_comparison(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """The round's agent beside the champion agent and beside its own start, on the same fresh real tasks."""
     with failing_clearly():

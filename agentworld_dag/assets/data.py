@@ -9,8 +9,8 @@ from agentworld_dag.assets.recipe import Recipe, make
 from agentworld_dag.assets.rounds import round_plan
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
-from agentworld_dag.resources.local_jobs import LocalJobs
 from agentworld_dag.resources.preset import RunPreset
+from agentworld_dag.resources.script import Jobs
 
 data_asset = partial(dg.asset, group_name="data", partitions_def=rounds, op_tags={"dagster/priority": "9"})
 
@@ -39,7 +39,7 @@ BACKENDS = ("bwrap", "landlock")
     ],
 )
 def raw_trajectories(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """Real shell sessions, exploratory and task-like.
 
@@ -69,7 +69,7 @@ def raw_trajectories(
     ],
 )
 def clean_trajectories(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """The trajectories that may be learned from; the others in quarantine with a reason each.
 
@@ -98,7 +98,7 @@ def clean_trajectories(
     ],
 )
 def trajectory_splits(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """Five disjoint pools of trajectories: CPT, SFT, RL, validation and held out.
 

@@ -20,9 +20,9 @@ from agentworld_dag.assets.world_model import simulator, world_model_rl
 from agentworld_dag.config import UNMEASURED, Preset
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
-from agentworld_dag.resources.local_jobs import LocalJobs
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.resources.reports import Reports
+from agentworld_dag.resources.script import Jobs
 
 evaluation_asset = partial(dg.asset, group_name="evaluation", partitions_def=rounds)
 
@@ -75,7 +75,7 @@ refresh_when_inputs_change = (
     op_tags={"dagster/priority": "2"},
 )
 def simulator_drift(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """Answers along held-out episodes with the truth fed back, and with the simulator's own answers fed back."""
     return materialized(make(context, DRIFT, preset, lake, jobs))
@@ -89,7 +89,7 @@ def simulator_drift(
     op_tags={"dagster/priority": "2"},
 )
 def simulator_reliability(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """How far an answer can be trusted: confidence against truth, luck over replays, and wrong actions.
 
@@ -105,7 +105,7 @@ def simulator_reliability(
     op_tags={"dagster/priority": "9"},
 )
 def fidelity_report(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """How often each stage of the world model answers as the real shell did, on held-out sessions.
 
@@ -131,7 +131,7 @@ def fidelity_report(
     ],
 )
 def real_env_evaluation(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """Success of every arm on held-out task instances in the real shell, greedy and sampled.
 
@@ -154,7 +154,7 @@ def real_env_evaluation(
     op_tags={"dagster/priority": "7"},
 )
 def simulator_evaluation(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """The same tasks in the simulator, and the same actions replayed in the real shell.
 
@@ -171,7 +171,7 @@ def simulator_evaluation(
     automation_condition=refresh_when_inputs_change,
 )
 def transfer_report(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """What practice in simulation is worth in reality, and what it cost.
 
@@ -205,7 +205,7 @@ def transfer_report(
     ],
 )
 def round_report(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs, reports: Reports
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs, reports: Reports
 ) -> dg.MaterializeResult:
     """One page on the round: which of the paper's claims held on this machine, with intervals.
 

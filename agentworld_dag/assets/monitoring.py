@@ -15,8 +15,8 @@ from agentworld_dag.errors import StoreError
 from agentworld_dag.monitoring.champion import AGENT, SCORES, WORLD_MODEL, Champion
 from agentworld_dag.monitoring.settings import EPISODES_PER_PROBE
 from agentworld_dag.resources.lake import Lake
-from agentworld_dag.resources.local_jobs import Launch, LocalJobs
 from agentworld_dag.resources.preset import RunPreset
+from agentworld_dag.resources.script import Jobs, Launcher, Script
 
 PROBE = "agentworld_dag.evaluation.probe"
 FIRST_EPISODE, PROBES = 10**12, 10**9
@@ -41,7 +41,7 @@ InUse = Mapping[str, Champion]
     pool="gpu",
 )
 def real_env_probe(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """Fresh real episodes, answered by the champions in use and, while they are new, by the ones before them.
 
@@ -64,7 +64,7 @@ def shown(artifact: Artifact, in_use: InUse, scores: Mapping[str, Sequence[float
     return materialized(artifact, (), **entries)
 
 
-def probe(context: dg.AssetExecutionContext, in_use: InUse, preset: RunPreset, lake: Lake, jobs: LocalJobs) -> Artifact:
+def probe(context: dg.AssetExecutionContext, in_use: InUse, preset: RunPreset, lake: Lake, jobs: Launcher) -> Artifact:
     """The probe of this Dagster run; tried again it has the same episodes, and is made anew for other champions."""
     champion, root = in_use[WORLD_MODEL], context.run.root_run_id or context.run.run_id
     comparisons = preset.load(champion.round).review.regression_probes
@@ -74,7 +74,7 @@ def probe(context: dg.AssetExecutionContext, in_use: InUse, preset: RunPreset, l
     if not is_complete(folder):
         number = int(fingerprint("episodes", root), 16) % PROBES
         options = {"first_episode": str(FIRST_EPISODE + EPISODES_PER_PROBE * number)}
-        jobs.run(context, Launch(PROBE, champion.round, folder, inputs, options, champion.seed, True), preset)
+        jobs.launch(context, Script(PROBE, champion.round, folder, inputs, options, champion.seed, True), preset)
     return Artifact(folder, read_result(folder), False, champion.seed)
 
 

@@ -20,8 +20,8 @@ from agentworld_dag.code_version import code_version
 from agentworld_dag.config import Preset
 from agentworld_dag.errors import AgentWorldError, StoreError
 from agentworld_dag.resources.lake import Lake
-from agentworld_dag.resources.local_jobs import Launch, LocalJobs
 from agentworld_dag.resources.preset import RunPreset
+from agentworld_dag.resources.script import Launcher, Script
 
 UNSEEDED = 0
 SEARCHED = 1000
@@ -75,7 +75,7 @@ def make(
     recipe: Recipe,
     preset: RunPreset,
     lake: Lake,
-    jobs: LocalJobs,
+    jobs: Launcher,
     others: Mapping[str, Path] | None = None,
 ) -> Artifact:
     """The artifact of the asset in its round. `others`: inputs that are no assets of the round, by name.
@@ -94,8 +94,8 @@ def make(
         else:
             inputs = {recipe.renamed.get(name, name): path for name, path in upstream.items()}
             seed = preset.seed if recipe.seeded else UNSEEDED
-            launch = Launch(recipe.module, round_name, folder, inputs, recipe.options, seed, recipe.tracked)
-            jobs.run(context, launch, preset)
+            script = Script(recipe.module, round_name, folder, inputs, recipe.options, seed, recipe.tracked)
+            jobs.launch(context, script, preset)
         return Artifact(folder, read_result(folder), reused, preset.seed if recipe.seeded else None)
 
 

@@ -11,8 +11,8 @@ from agentworld_dag.assets.recipe import Recipe, make
 from agentworld_dag.assets.rounds import round_plan
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
-from agentworld_dag.resources.local_jobs import LocalJobs
 from agentworld_dag.resources.preset import RunPreset
+from agentworld_dag.resources.script import Jobs
 
 world_model_asset = partial(
     dg.asset, group_name="world_model", partitions_def=rounds, op_tags={"dagster/priority": "9"}
@@ -29,9 +29,7 @@ COLLAPSED_SHARE = 0.9
 
 
 @world_model_asset(deps=[trajectory_splits, round_plan], kinds={"pytorch"}, pool="gpu", code_version=BASE.code_version)
-def base_model(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
-) -> dg.MaterializeResult:
+def base_model(context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs) -> dg.MaterializeResult:
     """The starting weights and the tokenizer.
 
     A later round starts from the champion's. The first, on the tiny preset, from a small Qwen3 with seeded random
@@ -55,7 +53,7 @@ def base_model(
     ],
 )
 def world_model_cpt(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """World model after continual pre-training on whole trajectories.
 
@@ -77,7 +75,7 @@ def world_model_cpt(
     code_version=SFT.code_version,
 )
 def world_model_sft(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """World model after supervised next-state prediction with reasoning.
 
@@ -103,7 +101,7 @@ def world_model_sft(
     ],
 )
 def world_model_rl(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
+    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
 ) -> dg.MaterializeResult:
     """World model after GSPO, one turn per trajectory, hybrid reward.
 
@@ -133,9 +131,7 @@ def world_model_rl(
         )
     ],
 )
-def simulator(
-    context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: LocalJobs
-) -> dg.MaterializeResult:
+def simulator(context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs) -> dg.MaterializeResult:
     """The trained world model with the settings it answers with: an environment agents can train in.
 
     It keeps an explicit state that the predicted patches update (or plain history, by preset), and speaks the same

@@ -11,7 +11,7 @@ import warnings
 import dagster as dg
 
 import agentworld_dag.definitions  # noqa: F401
-from agentworld_dag.stage import die_with_parent
+from agentworld_dag.process import die_with_parent
 
 for category in (dg.PreviewWarning, dg.BetaWarning):  # Dagster warns of its own internals, once per step
     warnings.filterwarnings("ignore", category=category)

@@ -1,83 +1,69 @@
-"""Runs a stage script as a process on this machine, over Dagster Pipes.
-
-The asset code knows only `run`; where the process lives, here or on a cluster,
-is this resource's business alone.
-"""
+"""Stage scripts as processes on this machine, which gives each what it has: no amount, queue or image is enforced."""
 
 import os
-import sys
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+import signal
+import subprocess
 from pathlib import Path
 
 import dagster as dg
 
+from agentworld_dag.resources.ending import Ending, Reason, by_exit_code, run_to_the_end
 from agentworld_dag.resources.preset import RunPreset
-from agentworld_dag.stage import ERROR_FILE, PARENT
-from agentworld_dag.tracking import URI
+from agentworld_dag.resources.script import Script
+from agentworld_dag.stage import PARENT
 
-QUIET = {
-    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "TRANSFORMERS_VERBOSITY": "error",
-    "TRL_EXPERIMENTAL_SILENCE": "1",
-    "PYTHONWARNINGS": "ignore::FutureWarning",
-}
-"""Libraries leave the terminal to the stages' own lines; a variable that is set already wins."""
-
-KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_": "4000000000"}
-"""glibc would give freed tensors back to the kernel and ask for them again at every training step."""
-
-
-@dataclass(frozen=True)
-class Launch:
-    """One stage script with all it is told."""
-
-    module: str
-    round_name: str
-    out: Path
-    inputs: Mapping[str, Path]
-    options: Mapping[str, str]
-    seed: int
-    tracked: bool
-    """Whether it logs to MLflow; connecting costs seconds, which the short data stages do without."""
-
-    def command(self, preset: RunPreset) -> list[str]:
-        flags = ["--config", str(preset.path), "--round", self.round_name, "--seed", str(self.seed)]
-        flags += ["--out", str(self.out)]
-        for name, folder in self.inputs.items():
-            flags += ["--input", f"{name}={folder}"]
-        for name, value in self.options.items():
-            flags += ["--option", f"{name}={value}"]
-        return [sys.executable, "-m", self.module, *flags]
+KILLED_FOR_MEMORY = "oom_kill"
 
 
 class LocalJobs(dg.ConfigurableResource):
-    """Stage scripts as local processes; they end when the step that started them ends."""
+    """They end when the step that started them ends."""
 
     tracking_uri: str
     """The MLflow store or server that stages log to."""
 
-    def run(self, context: dg.AssetExecutionContext, launch: Launch, preset: RunPreset) -> None:
-        """Run the script to its end. Raises dg.Failure with the script's own reason."""
-        threads = str(preset.load(launch.round_name).threads)
-        with tempfile.TemporaryDirectory() as folder:
-            error_file = Path(folder) / "error"
-            environment = {name: os.environ.get(name, value) for name, value in (QUIET | KEEP_MEMORY).items()} | {
-                URI: self.tracking_uri if launch.tracked else "",
-                "OMP_NUM_THREADS": threads,
-                "MKL_NUM_THREADS": threads,
-                ERROR_FILE: str(error_file),
-                PARENT: str(os.getpid()),
-            }
+    def launch(self, context: dg.AssetExecutionContext, script: Script, preset: RunPreset) -> None:
+        needs = script.needs(preset)
+        run_to_the_end(context, script, needs, lambda: self._attempt(context, script, preset, needs.grace_s))
+
+    def _attempt(self, context: dg.AssetExecutionContext, script: Script, preset: RunPreset, grace_s: float) -> Ending:
+        added = script.environment(preset, self.tracking_uri)
+        killed_before = _killed_for_memory()
+        with dg.open_pipes_session(
+            context, dg.PipesTempFileContextInjector(), dg.PipesTempFileMessageReader()
+        ) as session:
+            environment = {**os.environ, **added, PARENT: str(os.getpid()), **session.get_bootstrap_env_vars()}
+            process = subprocess.Popen(script.command(preset), env=environment)
             try:
-                dg.PipesSubprocessClient().run(context=context, command=launch.command(preset), env=environment)
-            except Exception as error:  # Dagster does not export what a failed Pipes process raises
-                raise dg.Failure(_reason(error_file, launch, error), allow_retries=False) from error
+                code = process.wait()
+            finally:
+                _end(process, grace_s)
+        if code == -signal.SIGKILL:
+            return _killed(killed_before)
+        if code == -signal.SIGTERM:
+            return Ending(Reason.PREEMPTED, "asked to stop before it could keep anything")
+        return by_exit_code(code, session.get_custom_messages())
 
 
-def _reason(error_file: Path, launch: Launch, error: Exception) -> str:
-    if error_file.is_file():
-        return error_file.read_text()
-    return f"{launch.module}: {error}; its traceback is in the step's stderr. Run again to resume in {launch.out}"
+def _end(process: "subprocess.Popen[bytes]", grace_s: float) -> None:
+    """Let a process that is still there write its checkpoint, then make it end."""
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(grace_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _killed(killed_before: int) -> Ending:
+    if _killed_for_memory() > killed_before:
+        return Ending(Reason.OUT_OF_MEMORY, "the kernel killed it")
+    return Ending(Reason.LOST, "killed by SIGKILL")
+
+
+def _killed_for_memory() -> int:
+    """How many processes of this machine the kernel has killed for want of memory; 0 where it does not tell."""
+    lines = Path("/proc/vmstat").read_text().splitlines()
+    counts = dict(line.split() for line in lines)
+    return int(counts.get(KILLED_FOR_MEMORY, 0))

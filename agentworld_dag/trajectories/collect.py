@@ -27,8 +27,9 @@ from agentworld_dag.environments.sandbox import pick_backend
 from agentworld_dag.environments.tasks import initial_state, make_task, seed_of
 from agentworld_dag.environments.terminal import real_terminal
 from agentworld_dag.errors import SandboxError
+from agentworld_dag.process import die_with_parent
 from agentworld_dag.rounds import EPISODES_PER_ROUND, number_of
-from agentworld_dag.stage import Stage, die_with_parent, run_stage
+from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.trajectories.parquet import scan_trajectories, write_trajectories
 from agentworld_dag.trajectories.recorder import Actor, Episode, record
 from agentworld_dag.trajectories.schema import Trajectory

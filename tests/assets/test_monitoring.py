@@ -12,26 +12,26 @@ from agentworld_dag.assets.monitoring import FIRST_EPISODE, real_env_probe
 from agentworld_dag.errors import StoreError
 from agentworld_dag.monitoring.champion import AGENT, WORLD_MODEL
 from agentworld_dag.resources.lake import Lake
-from agentworld_dag.resources.local_jobs import Launch, LocalJobs
 from agentworld_dag.resources.preset import RunPreset
+from agentworld_dag.resources.script import Script
 from tests import on_record
 from tests.assets.conftest import failure, metadata
 
 PRESET = RunPreset(name="tiny", seed=0)
-LAUNCHED: list[Launch] = []
+LAUNCHED: list[Script] = []
 
 
-class QuickJobs(LocalJobs):
+class QuickJobs:
     """Writes what the probe's script writes, and asks nothing."""
 
-    def run(self, context: dg.AssetExecutionContext, launch: Launch, preset: RunPreset) -> None:
-        LAUNCHED.append(launch)
-        launch.out.mkdir(parents=True)
-        write_json(launch.out / "scores.json", {"terminal": [0.9, 1.0]})
+    def launch(self, context: dg.AssetExecutionContext, script: Script, preset: RunPreset) -> None:
+        LAUNCHED.append(script)
+        script.out.mkdir(parents=True)
+        write_json(script.out / "scores.json", {"terminal": [0.9, 1.0]})
         leads = {WORLD_MODEL: on_record.WORSE, AGENT: on_record.QUIET}
         metrics: dict[str, Any] = {f"section-{number}": on_record.ESTIMATE for number in range(9)}
         write_json(
-            launch.out / RESULT, {"metrics": metrics | {"lead": leads, "environments": {"1": 2}}} | on_record.SPENT
+            script.out / RESULT, {"metrics": metrics | {"lead": leads, "environments": {"1": 2}}} | on_record.SPENT
         )
 
 
@@ -53,12 +53,12 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def probe(instance: dg.DagsterInstance, lake: Lake) -> dg.ExecuteInProcessResult:
-    resources = {"preset": PRESET, "lake": lake, "jobs": QuickJobs(tracking_uri="")}
+    resources = {"preset": PRESET, "lake": lake, "jobs": QuickJobs()}
     return dg.materialize([real_env_probe], instance=instance, raise_on_error=False, resources=resources)
 
 
-def inputs_of(launch: Launch) -> dict[str, str]:
-    return {name: folder.name for name, folder in launch.inputs.items()}
+def inputs_of(script: Script) -> dict[str, str]:
+    return {name: folder.name for name, folder in script.inputs.items()}
 
 
 def test_champions_and_the_ones_before_them_answer_the_same_episodes(instance: dg.DagsterInstance, lake: Lake) -> None:
@@ -112,7 +112,7 @@ def tried_again(context: dg.AssetExecutionContext, lake: Lake) -> dg.Materialize
     folders = []
     for version in (2, 2, 3):
         in_use = {WORLD_MODEL: on_record.promoted(context.instance, on_record.champion(version))}
-        folders.append(monitoring.probe(context, in_use, PRESET, lake, QuickJobs(tracking_uri="")).folder.name)
+        folders.append(monitoring.probe(context, in_use, PRESET, lake, QuickJobs()).folder.name)
     return dg.MaterializeResult(metadata={"folders": folders})
 
 

@@ -1,0 +1,62 @@
+"""The preset's section `compute`: what a stage asks of the machines it runs on.
+
+Every launcher reads the same request and says in its own words what it makes of
+it; a laptop takes note of none. No artifact is made again for another request.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from agentworld_dag.settings import Count, Rate, Section
+
+NoneOrMore = Annotated[int, Field(ge=0)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Needs(Section):
+    """Of one stage. Amounts are per node."""
+
+    nodes: Count
+    gpus: NoneOrMore
+    cpus: Count
+    memory_gib: Rate
+    time_limit_s: Count
+    """After which the stage is asked to stop, and ends as one that took too long."""
+    grace_s: Count
+    """From being asked to stop to being killed: long enough to write a checkpoint."""
+    queue: Text | None
+    """Slurm's partition, Kueue's local queue on Kubernetes; null means the cluster's default."""
+    image: Text | None
+    """Of a container, where the cluster runs such; null means the one it was set up with."""
+    resumes: NoneOrMore
+    """How often a stage that was pre-empted, or lost its machine, is started again within one step."""
+
+
+class Compute(Section):
+    default: Needs
+    stages: dict[str, dict[str, Any]]
+    """Script below the package, such as `training.sft` -> fields of `default` that differ for it."""
+
+    @model_validator(mode="after")
+    def _stages_exist_and_fit(self) -> Self:
+        for stage in self.stages:
+            if not _is_script(stage):
+                raise ValueError(f"stages.{stage} names no script, expected one such as training.sft")
+            self.needs(stage)
+        return self
+
+    def needs(self, module: str) -> Needs:
+        """What a script asks for; `module` with or without the package's name."""
+        changes = self.stages.get(module.removeprefix("agentworld_dag."), {})
+        return Needs.model_validate(_changed(self.default.model_dump(), changes))
+
+
+def _changed(default: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {**default, **changes}
+
+
+def _is_script(stage: str) -> bool:
+    return Path(__file__).parent.joinpath(*stage.split(".")).with_suffix(".py").is_file()
