@@ -10,9 +10,8 @@ mlflow_port=${MLFLOW_PORT:-5000}
 export AGENTWORLD_HOME=$home DAGSTER_HOME=$home/dagster
 # MLflow would start five job runners that nothing here uses, and outlive it.
 export MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
-mkdir -p "$DAGSTER_HOME" "$home/mlflow"
-cp infra/dagster.yaml "$DAGSTER_HOME/dagster.yaml"
-dagster instance concurrency set gpu "${AGENTWORLD_GPU_SLOTS:-2}"
+mkdir -p "$home/mlflow"
+infra/dagster-part.sh dagster instance concurrency set gpu "${AGENTWORLD_GPU_SLOTS:-2}"
 
 # A socket of this start alone: a code server that was told to stop stays until its runs have finished.
 socket=$(mktemp -u "${TMPDIR:-/tmp}/agentworld-XXXXXX.sock")

@@ -2,17 +2,20 @@
 
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
 
+from agentworld_dag.artifacts import write_text
 from agentworld_dag.errors import ConfigError, StoreError
 from agentworld_dag.home import PRESETS, Home
 from agentworld_dag.jobs.run_process import process_of
 from agentworld_dag.partitions import rounds
 
+INFRA = PRESETS.parent
+DATABASE = "AGENTWORLD_DATABASE"
+"""Names a PostgreSQL database for Dagster's record in place of SQLite below the home."""
 STARTED_BY = "agentworld/started_by"
 """Tag of the runs the command line starts; it holds the home's lock while they run."""
 GPU_POOL = "gpu"
@@ -41,9 +44,15 @@ def opened(home: Home) -> Iterator[dg.DagsterInstance]:
 def prepare(home: Home) -> None:
     """Point this process, and those it starts, at the instance below the home."""
     home.dagster.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PRESETS.parent / "dagster.yaml", home.dagster / "dagster.yaml")
+    write_text(home.dagster / "dagster.yaml", settings())
     os.environ["AGENTWORLD_HOME"] = str(home.root)
     os.environ["DAGSTER_HOME"] = str(home.dagster)
+
+
+def settings() -> str:
+    """What the instance's own file says: on one machine, over SQLite or over the PostgreSQL database of DATABASE."""
+    names = ["dagster.yaml", *(["dagster-postgres.yaml"] if os.environ.get(DATABASE) else [])]
+    return "".join((INFRA / name).read_text() for name in names)
 
 
 def gpu_slots() -> int:

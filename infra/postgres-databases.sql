@@ -1,0 +1,2 @@
+-- Dagster's database is made by the image itself.
+CREATE DATABASE mlflow;
