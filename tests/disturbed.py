@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,8 @@ def make_trainings(folder: Path) -> dict[str, Training]:
 
 def disturb(process: Any, sent: signal.Signals) -> int:
     """Send the signal; the exit code of the process."""
-    os.kill(process.pid, sent)
+    with suppress(ProcessLookupError):  # it has ended meanwhile
+        os.kill(process.pid, sent)
     process.join(60)
     return process.exitcode
 
@@ -129,11 +131,22 @@ def _run(module: str, flags: list[str], log: Path) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs this may ignore interrupts
     os.environ.pop(URI, None)
     script = importlib.import_module(module)
+    # Models this small earn nothing, and without differences in reward no weight would move.
+    if module == WORLD_MODEL_RL:
+        script.reward_function = lambda tokenizer, settings: odd_sums
     if module == AGENT_RL:
-        script.goal = _odd_lengths
+        script.goal = _odd_sums_beside(script.goal)
     run_stage(script.work, flags)
 
 
-async def _odd_lengths(completion_ids: list[list[int]], **_: Any) -> list[float]:
-    """An agent this small solves nothing, and without differences in reward no weight would move."""
-    return [float(len(ids) % 2) for ids in completion_ids]
+def odd_sums(completion_ids: list[list[int]], **_: Any) -> list[float]:
+    """A reward as TRL calls it."""
+    return [float(sum(ids) % 2) for ids in completion_ids]
+
+
+def _odd_sums_beside(goal: Any) -> Any:
+    async def both(completion_ids: list[list[int]], **rest: Any) -> list[float]:
+        await goal(**rest)
+        return odd_sums(completion_ids)
+
+    return both

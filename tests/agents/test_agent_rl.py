@@ -73,6 +73,13 @@ def test_the_scarce_arm_stops_once_its_budget_is_spent(agent_stage, imitator: Pa
     assert not list((out / "trainer").glob("checkpoint-*")), "a resumed run would take one step more"
 
 
+def test_a_scarce_arm_that_is_asked_to_stop_when_its_budget_is_spent_is_done(agent_stage, imitator: Path) -> None:
+    rl = small_agent().rl.model_copy(update={"scarce_real_steps": 1})
+    running = agent_stage("scarce", {"agent_base": imitator}, {"arm": "real_rl_scarce"}, rl=rl)
+    running.stop.asked = True
+    assert agent_rl.work(running)["steps"] == 1
+
+
 def test_practice_in_a_simulator_takes_no_real_step(agent_stage, imitator: Path, base: Path, tmp_path: Path) -> None:
     # Without reasoning any text is an observation: an untrained world model can be practised in.
     settings = Settings("history", 0.0, 8, "compact", SystemPrompt("", ""), FIRST_OBSERVATION, reasons=False)

@@ -12,6 +12,7 @@ from agentworld_dag.training.checkpoints import load_checkpoint
 from agentworld_dag.training.judge import DIMENSIONS
 from agentworld_dag.training.rewards import FULL_REWARD
 from agentworld_dag.training.world_model_rl import UNSCORED, reward_function
+from tests.disturbed import odd_sums
 from tests.endpoints.scripted_server import Said, serving
 from tests.small_loop import small_preset
 
@@ -57,7 +58,10 @@ def test_half_a_judge_is_refused_before_any_training(base: Path, changes: dict[s
         reward_function(tokenizer, settings(**changes))
 
 
-def test_a_kill_in_a_later_epoch_changes_no_weight(stage, base: Path, splits: Path) -> None:
+def test_a_kill_in_a_later_epoch_changes_no_weight(
+    stage, base: Path, splits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world_model_rl, "reward_function", lambda tokenizer, settings: odd_sums)
     rl = settings(steps=9, save_every_steps=7, group_size=4, passes_per_step=2)
     assert rl.prompts_per_step * 7 > 12, "the checkpoint is of the second epoch of twelve prompts"
     running = stage("out", {"world_model_sft": base, "trajectory_splits": splits}, world_model_rl=rl)
