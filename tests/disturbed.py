@@ -27,7 +27,7 @@ CPT, SFT, WORLD_MODEL_RL = (f"agentworld_dag.training.{name}" for name in ("cpt"
 IMITATION, AGENT_RL = (f"agentworld_dag.agents.{name}" for name in ("imitation", "agent_rl"))
 MODULES = (CPT, SFT, WORLD_MODEL_RL, IMITATION, AGENT_RL)
 
-_SUPERVISED = {"steps": 40, "save_every_steps": 7, "tokens_per_step": 256}
+_SUPERVISED = {"steps": 40, "save_every_steps": 7, "tokens_per_step": 256, "threads": 1}
 _RL = {"steps": 14, "save_every_steps": 3, "passes_per_step": 2}
 _CHANGES: dict[str, Any] = {
     "cpt": _SUPERVISED,
