@@ -17,7 +17,7 @@ from agentworld_dag.errors import ConfigError
 PACKAGE = "agentworld_dag"
 ROOT = Path(__file__).parent
 RUNNING = (
-    *("stage", "process", "exit_codes", "artifacts", "tracking"),
+    *("stage", "process", "stopping", "exit_codes", "artifacts", "tracking"),
     *("errors", "code_version", "home", "cost", "prices"),
 )
 """How a stage is run, recorded, priced and versioned, and where."""

@@ -4,8 +4,8 @@
 
 A stage script holds `work(stage) -> metrics` and hands it to `run_stage`. The
 runner owns everything around the work: arguments, a lock on the output folder,
-threads, logs, MLflow, errors, costs and `result.json`. It knows nothing of Dagster
-beyond Pipes, and resuming from a checkpoint is the work's own business.
+threads, logs, MLflow, errors, costs, SIGTERM and `result.json`. It knows nothing of
+Dagster beyond Pipes, and resuming from a checkpoint is the work's own business.
 """
 
 import argparse
@@ -28,9 +28,10 @@ from agentworld_dag.artifacts import RESULT, UNRECORDED, is_complete, naming_ful
 from agentworld_dag.config import Preset, check_seed, load_preset
 from agentworld_dag.cost import COST, Meter, priced, process_started_at
 from agentworld_dag.errors import AgentWorldError
-from agentworld_dag.exit_codes import FAILED, FINISHED, OUT_OF_MEMORY
+from agentworld_dag.exit_codes import FAILED, FINISHED, OUT_OF_MEMORY, RESUME_ME
 from agentworld_dag.process import die_with_parent, limit_threads, only_holder
 from agentworld_dag.rounds import FIRST_ROUND
+from agentworld_dag.stopping import Stopped, StopRequest
 from agentworld_dag.tracking import URI, RunIdentity, Tracker, flatten
 
 WORDS = "ended"
@@ -55,6 +56,7 @@ class Stage:
     logger: logging.Logger
     round_name: str = FIRST_ROUND
     tracker: Tracker | None = field(default=None)
+    stop: StopRequest = field(default_factory=StopRequest)
     meter: Meter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,7 +76,7 @@ class Stage:
 
 
 def run_stage(work: Work, arguments: list[str] | None = None) -> None:
-    """Run `work` once; a complete output folder returns at once. Exits 1 with one line on an AgentWorldError."""
+    """Run `work` once; a complete output folder returns at once. Exits with a code of `exit_codes`."""
     options = _parser().parse_args(arguments)
     gc.freeze()  # modules live as long as the process; going through them at its end takes over a second
     if DAGSTER_PIPES_CONTEXT_ENV_VAR in os.environ:
@@ -92,6 +94,8 @@ def _ended(work: Work, options: argparse.Namespace, pipes: PipesContext) -> int:
     try:
         with naming_full_disk(options.out):
             _run(work, options, pipes)
+    except Stopped as stopped:
+        return _told(pipes, RESUME_ME, stopped.words)
     except AgentWorldError as error:
         return _told(pipes, FAILED, f"{type(error).__name__}: {error}")
     except Exception as error:
@@ -117,7 +121,7 @@ def _run(work: Work, options: argparse.Namespace, pipes: PipesContext) -> None:
     limit_threads(preset.threads)
     options.out.mkdir(parents=True, exist_ok=True)
     stage = Stage(preset, seed, options.out, dict(options.input), dict(options.option), _logger(pipes), options.round)
-    with only_holder(stage.out):
+    with stage.stop.heeded(), only_holder(stage.out):
         if is_complete(stage.out):
             stage.log(f"{stage.out} is complete, nothing to do")
             return
@@ -191,7 +195,7 @@ def _closing(tracker: Tracker | None) -> Iterator[None]:
     """Leave the MLflow run with the status the stage ended in."""
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         if tracker:
             tracker.fail("KILLED")
         raise

@@ -75,7 +75,10 @@ def make_trajectory(number: int) -> Trajectory:
 @pytest.fixture(scope="session")
 def splits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A splits folder of 12 trajectories in each split."""
-    folder = tmp_path_factory.mktemp("splits")
+    return write_splits(tmp_path_factory.mktemp("splits"))
+
+
+def write_splits(folder: Path) -> Path:
     for start, name in enumerate(("cpt", "sft", "rl", "validation", "held_out")):
         write_trajectories(folder / f"{name}.parquet", [make_trajectory(start * 12 + i) for i in range(12)])
     return folder

@@ -14,6 +14,7 @@ from mlflow.tracking import MlflowClient
 
 from agentworld_dag.config import load_preset
 from agentworld_dag.cost import Meter
+from agentworld_dag.exit_codes import RESUME_ME
 from agentworld_dag.home import PRESETS
 
 TOY = """
@@ -146,6 +147,21 @@ def test_second_process_is_refused_until_the_first_is_dead(toy, tmp_path):
         first.send_signal(signal.SIGKILL)
         first.wait()
     assert start(toy()).returncode == 0
+
+
+def test_a_stage_that_is_asked_to_stop_ends_at_once_and_is_finished_by_the_next(toy, tmp_path):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    asked = subprocess.Popen(
+        toy("--option", "mode=sleep"), env=os.environ | {"MLFLOW_TRACKING_URI": uri}, stderr=subprocess.PIPE, text=True
+    )
+    wait_for(tmp_path / "out" / "worked")
+    asked.terminate()
+    _, told = asked.communicate(timeout=30)
+    assert asked.returncode == RESUME_ME
+    assert told.splitlines()[-1] == "asked to stop"
+    assert one_run(MlflowClient(uri)).info.status == "KILLED"
+    assert start(toy(), MLFLOW_TRACKING_URI=uri).returncode == 0
+    assert one_run(MlflowClient(uri)).info.status == "FINISHED"
 
 
 def test_stage_whose_launcher_died_meanwhile_does_not_begin(toy, tmp_path):

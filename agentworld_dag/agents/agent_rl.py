@@ -20,7 +20,6 @@ import torch
 from datasets import Dataset
 from transformers import (
     PreTrainedModel,
-    PrinterCallback,
     TrainerCallback,
     TrainerControl,
     TrainerState,
@@ -41,15 +40,10 @@ from agentworld_dag.environments.terminal import real_terminal
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.simulator.bundle import load_simulator
 from agentworld_dag.stage import Stage, run_stage
-from agentworld_dag.training.checkpoints import (
-    MarkComplete,
-    last_complete_checkpoint,
-    load_checkpoint,
-    save_checkpoint,
-)
+from agentworld_dag.training.checkpoints import load_checkpoint, save_checkpoint
 from agentworld_dag.training.labelled_head import score_labels_only
+from agentworld_dag.training.loop import train_to_end
 from agentworld_dag.training.optimizer import build_optimizer
-from agentworld_dag.training.progress import ReportProgress
 from agentworld_dag.trajectories.agent_chat import task_messages
 
 SIMULATED, REAL, SCARCE = "sim_rl", "real_rl", "real_rl_scarce"
@@ -73,9 +67,8 @@ def work(stage: Stage) -> dict[str, Any]:
     tools: list[ShellTool] = []
     model, tokenizer = load_checkpoint(stage.inputs["agent_base"] / "checkpoint")
     trainer = _trainer(stage, world, model, AgentEncoder(tokenizer), tools)
-    resume = last_complete_checkpoint(stage.out / "trainer")
     try:
-        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+        train_to_end(trainer, stage)
     finally:
         asyncio.run(gathered([tool.environment.close() for tool in tools]))
         stage.meter.count_tokens(world.tokens())
@@ -108,10 +101,9 @@ def _trainer(
         environment_factory=new_tool,
         train_dataset=Dataset.from_list(task_rows(agent.rl, stage.seed)),
         optimizers=(build_optimizer(model, agent.rl.optimizer, agent.rl.learning_rate), None),
-        callbacks=[*stop, MarkComplete(), ReportProgress(stage)],
+        callbacks=stop,
     )
     score_labels_only(model, agent.rl.temperature)
-    trainer.remove_callback(PrinterCallback)  # ReportProgress speaks for the Trainer
     return trainer
 
 

@@ -1,44 +1,61 @@
 """Checkpoints a killed stage can trust, and the final one it leaves behind.
 
-The Trainer writes a checkpoint file by file; a kill in between leaves a
-folder that looks whole. A marker written last tells the complete ones.
+The Trainer writes a checkpoint file by file, and a disk may lose or change what
+was written. A seal that is written last names every file with its size and
+SHA-256: what differs from its seal is never resumed from. It is against
+accidents; whoever can write to the folder can forge it.
 """
 
+import hashlib
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from agentworld_dag.artifacts import write_json
 from agentworld_dag.errors import TrainError
 
 COMPLETE = "COMPLETE"
+"""The seal's file name."""
 
 
-class MarkComplete(TrainerCallback):
-    """Puts the marker into a checkpoint after everything else in it is written."""
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object) -> None:
-        (Path(args.output_dir or ".") / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+def seal(folder: Path) -> None:
+    """Mark a checkpoint in which everything is written as whole."""
+    write_json(folder / COMPLETE, {"files": {name: _contents(folder / name) for name in _files(folder)}})
 
 
-def last_complete_checkpoint(folder: Path) -> Path | None:
-    """The latest marked checkpoint in `folder`; unmarked ones are removed so that nobody resumes from them."""
+def last_whole_checkpoint(folder: Path, log: Callable[[str], None]) -> Path | None:
+    """The latest of the Trainer's checkpoints in `folder` that is as it was sealed, if any.
+
+    The others are removed, for the Trainer counts them when it makes room, and logged with what is wrong.
+    """
     found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    for path in found:
-        if not (path / COMPLETE).exists():
+    flaws = {path: flaw(path) for path in found}
+    for path, wrong in flaws.items():
+        if wrong:
+            log(f"removed {path}: {wrong}")
             shutil.rmtree(path)
-    complete = [path for path in found if (path / COMPLETE).exists()]
-    return complete[-1] if complete else None
+    return next((path for path in reversed(found) if not flaws[path]), None)
+
+
+def flaw(folder: Path) -> str | None:
+    """The first difference between a checkpoint and its seal; None when it is whole."""
+    try:
+        files = json.loads((folder / COMPLETE).read_text())["files"]
+    except FileNotFoundError:
+        return "it was not finished"
+    except (ValueError, KeyError, TypeError):
+        return f"{COMPLETE} cannot be read"
+    for name, written in files.items():
+        if not (folder / name).is_file():
+            return f"{name} is missing"
+        if (here := _contents(folder / name)) != written:
+            return f"{name} has changed, found {here}, expected {written}"
+    return None
 
 
 def load_checkpoint(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -53,6 +70,20 @@ def load_checkpoint(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerB
 
 
 def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """The stage's final weights, loadable with `AutoModelForCausalLM.from_pretrained`."""
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    """The stage's final weights, whole or not at all; `AutoModelForCausalLM.from_pretrained` loads them."""
+    beside = folder.with_name(f".{folder.name}")
+    shutil.rmtree(beside, ignore_errors=True)
+    model.save_pretrained(beside)
+    tokenizer.save_pretrained(beside)
+    # An earlier attempt that was killed after this has left one; a folder that is not empty cannot be replaced.
+    shutil.rmtree(folder, ignore_errors=True)
+    beside.rename(folder)
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def _contents(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}

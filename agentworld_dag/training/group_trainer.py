@@ -1,4 +1,4 @@
-"""GRPO that passes over answers which can teach something.
+"""GRPO that passes over answers which can teach something, in an order that a resumed run finds again.
 
 Where every answer of a group earned the same, each has an advantage of 0, and
 without a KL term its forward and backward pass adds nothing to the gradient.
@@ -6,12 +6,17 @@ TRL passes over all rows alike; in the world model's RL most groups agree. The
 gradient stays TRL's; the logged entropy and clip ratios are of the rows passed
 over. With a KL term, or a loss whose scale is not known here, TRL's own pass
 is taken.
+
+Answers are buffered for one step and no longer: a checkpoint holds no buffer.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch.utils.data import Sampler
 from trl.trainer.grpo_trainer import GRPOTrainer
+from trl.trainer.utils import RepeatSampler
 
 MEAN_OVER_ROWS, MEAN_OVER_ALL_TOKENS = "grpo", "dapo"
 """TRL's losses: the first divides by the rows of a pass, the second by the tokens of the whole step."""
@@ -20,6 +25,9 @@ MEAN_OVER_ROWS, MEAN_OVER_ALL_TOKENS = "grpo", "dapo"
 class GroupTrainer(GRPOTrainer):
     """`GRPOTrainer` at the cost of the rows whose advantage is not 0."""
 
+    def _get_train_sampler(self, dataset: Any = None) -> "EpochSampler":
+        return EpochSampler(super()._get_train_sampler(dataset))
+
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         if self.beta != 0.0 or self.loss_type not in (MEAN_OVER_ROWS, MEAN_OVER_ALL_TOKENS):
             return super()._compute_loss(model, inputs)
@@ -27,6 +35,25 @@ class GroupTrainer(GRPOTrainer):
         teaching[0] |= not teaching.any()  # a loss of 0 still needs its graph
         loss = super()._compute_loss(model, {name: _rows(value, teaching) for name, value in inputs.items()})
         return loss * teaching.float().mean() if self.loss_type == MEAN_OVER_ROWS else loss
+
+
+class EpochSampler(Sampler[int]):
+    """TRL's order; an epoch depends on its number alone, and not on the epochs that this process has gone through."""
+
+    def __init__(self, sampler: RepeatSampler) -> None:
+        self._sampler = sampler
+
+    def set_epoch(self, epoch: int) -> None:
+        if self._sampler.shuffle:
+            self._sampler.generator.manual_seed(self._sampler.seed)
+            for _ in range(epoch):
+                torch.randperm(self._sampler.num_samples, generator=self._sampler.generator)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._sampler)
+
+    def __len__(self) -> int:
+        return len(self._sampler)
 
 
 def _rows(value: Any, wanted: torch.Tensor) -> Any:

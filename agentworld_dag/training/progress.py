@@ -38,9 +38,9 @@ class ReportProgress(TrainerCallback):
         self._stage.log_metrics(finite, state.global_step)
         self._count(int(finite.get("num_tokens", self._tokens)))
         done = state.global_step - self._first_step
-        if done and state.global_step < state.max_steps:
+        shown = ", ".join(f"{key} {finite[key]:.3f}" for key in ("loss", "reward", "entropy") if key in finite)
+        if shown and done and state.global_step < state.max_steps:
             left_s = (time.monotonic() - self._started) / done * (state.max_steps - state.global_step)
-            shown = ", ".join(f"{key} {finite[key]:.3f}" for key in ("loss", "reward", "entropy") if key in finite)
             self._stage.log(f"step {state.global_step}/{state.max_steps}: {shown}; about {left_s:.0f} s left")
 
     def _count(self, tokens: int) -> None:

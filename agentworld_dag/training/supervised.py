@@ -12,17 +12,17 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
 from agentworld_dag.config import Supervised
 from agentworld_dag.errors import TrainError
 from agentworld_dag.stage import Stage
-from agentworld_dag.training.checkpoints import MarkComplete, last_complete_checkpoint, save_checkpoint
+from agentworld_dag.training.checkpoints import save_checkpoint
 from agentworld_dag.training.labelled_head import IGNORED, score_labels_only
+from agentworld_dag.training.loop import mean_loss, train_to_end
 from agentworld_dag.training.optimizer import build_optimizer
-from agentworld_dag.training.progress import ReportProgress
 
 WINDOW_BATCHES = 40
 """Samples move at most this many batches from their place in a curriculum."""
@@ -52,7 +52,7 @@ def train(
     packed_tokens: int | None = None,
     curriculum_share: float | None = None,
 ) -> dict[str, Any]:
-    """Train to `settings.steps`, resuming from the last complete checkpoint; saves `checkpoint/`, returns metrics.
+    """Train to `settings.steps`, resuming from the last whole checkpoint; saves `checkpoint/`, returns metrics.
 
     With `packed_tokens` samples are cut and joined into rows of that many tokens. With `curriculum_share` they are
     taken as they come, and the learning rate stays constant for that share of the steps before it decays.
@@ -71,14 +71,11 @@ def train(
         train_dataset=Dataset.from_list([vars(sample) for sample in samples]),
         processing_class=tokenizer,
         optimizers=(build_optimizer(model, settings.optimizer, settings.learning_rate), None),
-        callbacks=[MarkComplete(), ReportProgress(stage)],
     )
     score_labels_only(model)
-    trainer.remove_callback(PrinterCallback)  # ReportProgress speaks for the Trainer
-    resume = last_complete_checkpoint(stage.out / "trainer")
-    outcome = trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    train_to_end(trainer, stage)
     save_checkpoint(model, tokenizer, stage.out / "checkpoint")
-    return {"loss": outcome.training_loss, "steps": trainer.state.global_step, **_sizes(samples)}
+    return {"loss": mean_loss(trainer.state.log_history), "steps": trainer.state.global_step, **_sizes(samples)}
 
 
 def long_samples_apart(samples: list[Sample], batch: int, seed: int) -> list[Sample]:

@@ -16,23 +16,18 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import PreTrainedTokenizerBase, PrinterCallback, set_seed
+from transformers import PreTrainedTokenizerBase, set_seed
 from trl.trainer.grpo_config import GRPOConfig
 
 from agentworld_dag.config import WorldModelRl
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.training.chat_judge import ChatJudge, judge_endpoint
-from agentworld_dag.training.checkpoints import (
-    MarkComplete,
-    last_complete_checkpoint,
-    load_checkpoint,
-    save_checkpoint,
-)
+from agentworld_dag.training.checkpoints import load_checkpoint, save_checkpoint
 from agentworld_dag.training.group_trainer import GroupTrainer
 from agentworld_dag.training.labelled_head import score_labels_only
+from agentworld_dag.training.loop import train_to_end
 from agentworld_dag.training.optimizer import build_optimizer
-from agentworld_dag.training.progress import ReportProgress
 from agentworld_dag.training.rewards import FULL_REWARD, Truth, hybrid_rewards, neutral_where_unscored
 from agentworld_dag.trajectories import patch
 from agentworld_dag.trajectories.parquet import read_trajectories
@@ -55,12 +50,9 @@ def work(stage: Stage) -> dict[str, Any]:
         train_dataset=Dataset.from_list(one_turn_each(trajectories, stage.preset.model.template, stage.seed)),
         processing_class=tokenizer,
         optimizers=(build_optimizer(model, settings.optimizer, settings.learning_rate), None),
-        callbacks=[MarkComplete(), ReportProgress(stage)],
     )
     score_labels_only(model, settings.temperature)
-    trainer.remove_callback(PrinterCallback)  # ReportProgress speaks for the Trainer
-    resume = last_complete_checkpoint(stage.out / "trainer")
-    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    train_to_end(trainer, stage)
     save_checkpoint(model, tokenizer, stage.out / "checkpoint")
     return _summary(trainer.state.log_history, settings, len(trajectories))
 

@@ -10,6 +10,7 @@ its outcome and reason. Judging what is worth training on is `clean`'s work.
 import asyncio
 import multiprocessing
 import random
+import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -104,13 +105,25 @@ def part_path(parts: Path, number: int) -> Path:
 def _record_parts(recording: Callable[[int], int], workers: int, numbers: list[int], log: Callable[[str], None]) -> int:
     # spawn: a forked child would inherit the threads' locks of polars and of Pipes.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=die_with_parent) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker) as pool:
         waiting = {pool.submit(recording, number) for number in numbers}
         try:
             return _gather(waiting, log)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.kill()  # its part is written whole or not at all, and nobody waits for it
             raise
+
+
+def _begin_worker() -> None:
+    """A worker ends with its stage: a SIGTERM that was sent to all processes at once is the stage's to answer."""
+    signal.signal(signal.SIGTERM, _pass_over)
+    die_with_parent()
+
+
+def _pass_over(*_: object) -> None:
+    """Not SIG_IGN, which the recorded shells would inherit."""
 
 
 def _gather(waiting: set[Future[int]], log: Callable[[str], None]) -> int:

@@ -15,7 +15,6 @@ from agentworld_dag.environments.terminal import FIRST_OBSERVATION
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.simulator.bundle import MANIFEST
 from agentworld_dag.simulator.simulated import Settings
-from agentworld_dag.training.checkpoints import COMPLETE
 from agentworld_dag.trajectories.schema import SystemPrompt
 from tests.agents.conftest import small_agent
 
@@ -59,8 +58,7 @@ def test_practice_in_the_real_shell_trains_and_counts_its_steps(whole, imitator:
 
 def test_a_killed_practice_ends_with_the_weights_of_an_uninterrupted_one(agent_stage, imitator: Path, whole) -> None:
     killed, _ = practise(agent_stage, "killed", "real_rl", {"agent_base": imitator})
-    shutil.rmtree(killed / "checkpoint")
-    (killed / "trainer" / "checkpoint-4" / COMPLETE).unlink()
+    shutil.rmtree(killed / "checkpoint")  # as a kill after the checkpoint of step 2 leaves it
     before = Meter(killed).total().tokens
     _, resumed = practise(agent_stage, "killed", "real_rl", {"agent_base": imitator})
     assert 0 < Meter(killed).total().tokens - before < before, "what a checkpoint had seen is not counted again"
@@ -73,6 +71,13 @@ def test_the_scarce_arm_stops_once_its_budget_is_spent(agent_stage, imitator: Pa
     out, metrics = practise(agent_stage, "scarce", "real_rl_scarce", {"agent_base": imitator}, rl=rl)
     assert metrics["steps"] == 1 and metrics["real_steps"] >= 1
     assert not list((out / "trainer").glob("checkpoint-*")), "a resumed run would take one step more"
+
+
+def test_a_scarce_arm_that_is_asked_to_stop_when_its_budget_is_spent_is_done(agent_stage, imitator: Path) -> None:
+    rl = small_agent().rl.model_copy(update={"scarce_real_steps": 1})
+    running = agent_stage("scarce", {"agent_base": imitator}, {"arm": "real_rl_scarce"}, rl=rl)
+    running.stop.asked = True
+    assert agent_rl.work(running)["steps"] == 1
 
 
 def test_practice_in_a_simulator_takes_no_real_step(agent_stage, imitator: Path, base: Path, tmp_path: Path) -> None:
@@ -99,3 +104,9 @@ def test_kinds_take_turns_and_seeds_meet_other_tasks() -> None:
 def test_an_unknown_arm_is_refused(agent_stage, imitator: Path) -> None:
     with pytest.raises(ConfigError, match="arm=dreams: expected one of sim_rl"):
         practise(agent_stage, "x", "dreams", {"agent_base": imitator})
+
+
+def test_answers_are_used_up_at_the_end_of_each_step(agent_stage) -> None:
+    """A checkpoint holds none, and could not be resumed from in between."""
+    arguments = agent_rl._arguments(agent_stage("out", {}, {"arm": "sim_rl"}))
+    assert arguments.steps_per_generation * arguments.num_iterations == arguments.gradient_accumulation_steps

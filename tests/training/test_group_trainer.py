@@ -6,9 +6,10 @@ from datasets import Dataset
 from transformers import set_seed
 from trl.trainer.grpo_config import GRPOConfig
 from trl.trainer.grpo_trainer import GRPOTrainer
+from trl.trainer.utils import RepeatSampler
 
 from agentworld_dag.training.checkpoints import load_checkpoint
-from agentworld_dag.training.group_trainer import GroupTrainer
+from agentworld_dag.training.group_trainer import EpochSampler, GroupTrainer
 
 SPREAD, AGREED = "ls", "pwd"
 
@@ -75,3 +76,18 @@ def test_a_step_with_spread_changes_the_weights(base: Path, tmp_path: Path) -> N
     start = torch.cat([p.detach().flatten() for p in load_checkpoint(base / "checkpoint")[0].parameters()])
     found, _ = one_step(GroupTrainer, base, tmp_path, "dapo", [SPREAD] * 4)
     assert not torch.equal(found, start)
+
+
+def order_of_trl() -> RepeatSampler:
+    return RepeatSampler(range(12), mini_repeat_count=2, batch_size=3, repeat_count=2, seed=1)
+
+
+def test_prompts_come_in_the_order_of_trl_in_whatever_epoch_training_begins() -> None:
+    one_after_another = order_of_trl()
+    expected = [list(one_after_another) for _ in range(3)]
+    assert expected[2] != expected[0]
+    for first in range(3):
+        sampler = EpochSampler(order_of_trl())
+        for epoch in range(first, 3):
+            sampler.set_epoch(epoch)
+            assert list(sampler) == expected[epoch]

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -6,10 +7,12 @@ import pytest
 
 from agentworld_dag.config import WorldModelRl
 from agentworld_dag.errors import ConfigError
+from agentworld_dag.training import world_model_rl
 from agentworld_dag.training.checkpoints import load_checkpoint
 from agentworld_dag.training.judge import DIMENSIONS
 from agentworld_dag.training.rewards import FULL_REWARD
 from agentworld_dag.training.world_model_rl import UNSCORED, reward_function
+from tests.disturbed import odd_sums
 from tests.endpoints.scripted_server import Said, serving
 from tests.small_loop import small_preset
 
@@ -53,3 +56,25 @@ def test_half_a_judge_is_refused_before_any_training(base: Path, changes: dict[s
     _, tokenizer = load_checkpoint(base / "checkpoint")
     with pytest.raises(ConfigError, match=told):
         reward_function(tokenizer, settings(**changes))
+
+
+def test_a_kill_in_a_later_epoch_changes_no_weight(
+    stage, base: Path, splits: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world_model_rl, "reward_function", lambda tokenizer, settings: odd_sums)
+    rl = settings(steps=9, save_every_steps=7, group_size=4, passes_per_step=2)
+    assert rl.prompts_per_step * 7 > 12, "the checkpoint is of the second epoch of twelve prompts"
+    running = stage("out", {"world_model_sft": base, "trajectory_splits": splits}, world_model_rl=rl)
+    weights = running.out / "checkpoint" / "model.safetensors"
+    whole = world_model_rl.work(running)
+    ended = weights.read_bytes()
+    assert ended != (base / "checkpoint" / "model.safetensors").read_bytes()
+    shutil.rmtree(running.out / "checkpoint")
+    assert world_model_rl.work(running)["rewards"] == whole["rewards"]
+    assert weights.read_bytes() == ended
+
+
+def test_answers_are_used_up_at_the_end_of_each_step(stage) -> None:
+    """A checkpoint holds none, and could not be resumed from in between."""
+    arguments = world_model_rl._arguments(stage("out", {}), settings())
+    assert arguments.steps_per_generation * arguments.num_iterations == arguments.gradient_accumulation_steps

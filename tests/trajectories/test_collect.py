@@ -1,7 +1,10 @@
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from agentworld_dag.environments import sandbox
 from agentworld_dag.environments.bash_session import BashSession
 from agentworld_dag.environments.tasks import make_task, seed_of
 from agentworld_dag.errors import SandboxError
+from agentworld_dag.exit_codes import RESUME_ME
 from agentworld_dag.rounds import EPISODES_PER_ROUND
 from agentworld_dag.stage import run_stage
 from agentworld_dag.trajectories import collect
@@ -150,10 +154,39 @@ def test_a_killed_collection_goes_on_and_ends_the_same(tmp_path: Path) -> None:
     assert len(read_trajectories(out / "parts")) == 200
 
 
-def wait_for(path: Path, seconds: float = 60.0) -> None:
+def test_a_collection_that_is_asked_to_stop_ends_at_once_with_all_its_workers(tmp_path: Path) -> None:
+    size = {"exploratory_episodes": 900, "task_episodes": 100, "turns_per_episode": 200, "workers": 2}
+    flags = arguments(write_preset(tmp_path, **size), tmp_path / "out")
+    run = subprocess.Popen(
+        [sys.executable, "-m", "agentworld_dag.trajectories.collect", *flags],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_until("a shell beside stage, tracker and workers", lambda: alive_in_group(run.pid) > 4)
+    os.killpg(run.pid, signal.SIGTERM)
+    _, told = run.communicate(timeout=10)
+    assert run.returncode == RESUME_ME and told.splitlines()[-1] == "asked to stop"
+    wait_until("the end of all of them", lambda: not alive_in_group(run.pid))
+
+
+def alive_in_group(group: int) -> int:
+    """How many processes."""
+    stats = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            stats.append(entry.read_text().rpartition(")")[2].split())
+    return sum(stat[0] != "Z" and int(stat[2]) == group for stat in stats)
+
+
+def wait_for(path: Path) -> None:
+    wait_until(str(path), path.exists)
+
+
+def wait_until(what: str, happened: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} was not written in {seconds} s"
+    while not happened():
+        assert time.monotonic() < deadline, f"not seen in {seconds} s: {what}"
         time.sleep(0.05)
 
 

@@ -1,0 +1,152 @@
+"""The training stages in processes of their own, on settings that take seconds: to be killed, stopped and interrupted.
+
+The processes are forked from one that has imported everything, and do what a stage script does.
+"""
+
+import importlib
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agentworld_dag.agents import demonstrations, imitation
+from agentworld_dag.stage import run_stage
+from agentworld_dag.tracking import URI
+from agentworld_dag.training.base_model import work as make_base_model
+from tests.agents.conftest import small_agent
+from tests.preset_file import write_preset
+from tests.small_loop import new_stage, write_splits
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+CPT, SFT, WORLD_MODEL_RL = (f"agentworld_dag.training.{name}" for name in ("cpt", "sft", "world_model_rl"))
+IMITATION, AGENT_RL = (f"agentworld_dag.agents.{name}" for name in ("imitation", "agent_rl"))
+MODULES = (CPT, SFT, WORLD_MODEL_RL, IMITATION, AGENT_RL)
+
+_SUPERVISED = {"steps": 40, "save_every_steps": 7, "tokens_per_step": 256, "threads": 1}
+_RL = {"steps": 14, "save_every_steps": 3, "passes_per_step": 2}
+_CHANGES: dict[str, Any] = {
+    "cpt": _SUPERVISED,
+    "sft": _SUPERVISED,
+    # Six steps go through the twelve prompts: the run has three epochs.
+    "world_model_rl": {**_RL, "prompts_per_step": 2, "group_size": 4},
+    "agent": {
+        "max_turns": 2,
+        "max_new_tokens": 24,
+        "imitation": _SUPERVISED,
+        "rl": {**_RL, "tasks_per_step": 2, "group_size": 4},
+    },
+}
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload([*MODULES])
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training stage with its inputs, to be begun in any folder."""
+
+    module: str
+    preset: Path
+    inputs: Mapping[str, Path]
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def begin(self, out: Path) -> Any:
+        """The process. What it writes is added to a file beside `out`."""
+        flags = ["--config", str(self.preset), "--out", str(out)]
+        for name, folder in self.inputs.items():
+            flags += ["--input", f"{name}={folder}"]
+        for name, value in self.options.items():
+            flags += ["--option", f"{name}={value}"]
+        process = FORKS.Process(target=_run, args=(self.module, flags, log_of(out)))
+        process.start()
+        return process
+
+    def run(self, out: Path) -> int:
+        """The exit code of an undisturbed process."""
+        process = self.begin(out)
+        process.join()
+        return process.exitcode
+
+
+def make_trainings(folder: Path) -> dict[str, Training]:
+    """Every training stage by its module, over inputs that are made here by real stages."""
+    preset = write_preset(folder / "preset.yaml", **_CHANGES)
+    splits, base, shown, agent = (folder / name for name in ("splits", "base", "shown", "agent"))
+    splits.mkdir()
+    write_splits(splits)
+    make_base_model(new_stage(base, {"trajectory_splits": splits}))
+    demonstrations.work(new_stage(shown, {}, agent=small_agent(max_turns=4)))
+    settings = small_agent().imitation.model_copy(update={"steps": 60, "save_every_steps": 60, "learning_rate": 2e-2})
+    learning = {"start": base, "agent_demonstrations": shown}
+    imitation.work(new_stage(agent, learning, agent=small_agent(imitation=settings)))
+    data = {"trajectory_splits": splits}
+    made = (
+        Training(CPT, preset, {"base_model": base, **data}),
+        Training(SFT, preset, {"world_model_cpt": base, **data}),
+        Training(WORLD_MODEL_RL, preset, {"world_model_sft": base, **data}),
+        Training(IMITATION, preset, learning),
+        Training(AGENT_RL, preset, {"agent_base": agent}, {"arm": "real_rl"}),
+    )
+    return {training.module: training for training in made}
+
+
+def disturb(process: Any, sent: signal.Signals) -> int:
+    """Send the signal; the exit code of the process."""
+    with suppress(ProcessLookupError):  # it has ended meanwhile
+        os.kill(process.pid, sent)
+    process.join(60)
+    return process.exitcode
+
+
+def wait_for_steps(process: Any, out: Path, steps: int) -> None:
+    """Until so many more steps are logged than now."""
+    wanted = logged_steps(out) + steps
+    while process.is_alive() and logged_steps(out) < wanted:
+        time.sleep(0.002)
+
+
+def logged_steps(out: Path) -> int:
+    """Over all attempts, repeated steps included."""
+    metrics = out / "metrics.jsonl"
+    return metrics.read_bytes().count(b"\n") if metrics.is_file() else 0
+
+
+def log_of(out: Path) -> Path:
+    return out.with_name(f"{out.name}.log")
+
+
+def weights(out: Path) -> bytes:
+    return (out / "checkpoint" / "model.safetensors").read_bytes()
+
+
+def _run(module: str, flags: list[str], log: Path) -> None:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs this may ignore interrupts
+    os.environ.pop(URI, None)
+    script = importlib.import_module(module)
+    # Models this small earn nothing, and without differences in reward no weight would move.
+    if module == WORLD_MODEL_RL:
+        script.reward_function = lambda tokenizer, settings: odd_sums
+    if module == AGENT_RL:
+        script.goal = _odd_sums_beside(script.goal)
+    run_stage(script.work, flags)
+
+
+def odd_sums(completion_ids: list[list[int]], **_: Any) -> list[float]:
+    """A reward as TRL calls it."""
+    return [float(sum(ids) % 2) for ids in completion_ids]
+
+
+def _odd_sums_beside(goal: Any) -> Any:
+    async def both(completion_ids: list[list[int]], **rest: Any) -> list[float]:
+        await goal(**rest)
+        return odd_sums(completion_ids)
+
+    return both
