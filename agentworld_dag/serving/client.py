@@ -7,6 +7,7 @@ out.
 """
 
 import asyncio
+import json
 from typing import Any, Self
 
 import aiohttp
@@ -85,10 +86,10 @@ class TokenClient:
         """The choice; or what went wrong, and whether it may pass."""
         try:
             async with self._session.post(f"{self._server.url}/completions", json=body) as answer:
+                text = await answer.text()
                 if answer.status == 200:
-                    return (await answer.json())["choices"][0]
-                shown = " ".join((await answer.text()).split())[:SHOWN_CHARS]
-                return f"HTTP {answer.status}: {shown}", answer.status in OVERLOADED
+                    return json.loads(text)["choices"][0]
+                return f"HTTP {answer.status}: {' '.join(text.split())[:SHOWN_CHARS]}", answer.status in OVERLOADED
         except TimeoutError:
             return f"no answer within {self._timeout_s:g} s", True
         except aiohttp.ClientError as error:

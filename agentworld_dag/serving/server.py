@@ -95,9 +95,8 @@ def _models(url: str, key: str) -> list[dict[str, Any]]:
     except urllib.error.HTTPError as error:
         raise EndpointError(f"{url}/models answers HTTP {error.code}; is it vLLM's, and {KEY} its key?") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EndpointError(
-            f"no vLLM server answers at {url} ({error}); start it, or set serving.url to null"
-        ) from error
+        why = getattr(error, "reason", error)
+        raise EndpointError(f"no vLLM server answers at {url} ({why}); start it, or set serving.url to null") from error
 
 
 def _entry_of(checkpoint: Path, models: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from agentworld_dag.simulator.teacher_forced import Place
 from agentworld_dag.training.tokenizer import ChatEncoder
 from agentworld_dag.trajectories.render import turn_messages
 from tests.serving.fake_vllm import Choose, Fake, by_engine, faking, settings
-from tests.small_loop import make_trajectory
+from tests.small_loop import make_trajectory, small_preset
 
 LENGTH = 12
 
@@ -114,9 +114,10 @@ def test_a_prompt_that_outgrows_the_server_is_cut_by_the_one_rule_and_counted(se
 
 def test_a_gate_through_a_server_measures_what_one_in_this_process_does(stage, base, splits, local) -> None:
     inputs = {"world_model_rl": base, "trajectory_splits": splits}
-    alone = bundle.work(stage("alone", inputs))
+    quick = small_preset().simulator.model_copy(update={"max_new_tokens": LENGTH})
+    alone = bundle.work(stage("alone", inputs, simulator=quick))
     with faking(base / "checkpoint", by_engine(local)) as fake:
-        asked = stage("asked", inputs, serving=settings(url=fake.url))
+        asked = stage("asked", inputs, simulator=quick, serving=settings(url=fake.url))
         assert bundle.work(asked) == alone
         assert len(fake.asked) > 0
 
