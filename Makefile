@@ -8,6 +8,9 @@ IMAGE ?= talkative
 PYTHON ?= python3.11
 export VENV_VLLM ?= $(CURDIR)/.venv-vllm
 export AGENTWORLD_HOME ?= $(CURDIR)/.agentworld
+ifneq ($(wildcard $(VENV_VLLM)/bin/python),)
+export AGENTWORLD_VLLM_PYTHON ?= $(VENV_VLLM)/bin/python
+endif
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed

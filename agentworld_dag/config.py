@@ -18,6 +18,7 @@ from agentworld_dag.errors import ConfigError
 from agentworld_dag.monitoring.settings import Probe, Review, Watch
 from agentworld_dag.prices import Prices
 from agentworld_dag.rounds import EPISODES_PER_ROUND, FIRST_ROUND, LaterRounds, is_later, merged
+from agentworld_dag.serving.settings import Serving
 from agentworld_dag.settings import MAX_SEED, Count, Rate, Section, Seed, Share, Temperature
 
 SHOWN_CHARS = 60
@@ -204,6 +205,7 @@ class Preset(Section):
     agent: Agent
     evaluation: Evaluation
     benchmark: Benchmark
+    serving: Serving
     probe: Probe
     review: Review
     watch: Watch

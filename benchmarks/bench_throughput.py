@@ -13,19 +13,14 @@ import argparse
 import asyncio
 import json
 import os
-import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import aiohttp
 
@@ -33,6 +28,7 @@ from agentworld_dag.benchmark.inference import predict_samples
 from agentworld_dag.benchmark.samples import BenchSample
 from agentworld_dag.config import load_preset
 from agentworld_dag.endpoints.client import Endpoint
+from agentworld_dag.serving.server import PYTHON, Server, started
 from agentworld_dag.training.base_model import random_model
 from agentworld_dag.training.checkpoints import save_checkpoint
 from agentworld_dag.training.tokenizer import train_tokenizer
@@ -40,15 +36,15 @@ from agentworld_dag.training.tokenizer import train_tokenizer
 ROOT = Path(__file__).parents[1]
 PRESET = ROOT / "infra/presets/tiny.yaml"
 VLLM = Path(os.environ.get("VENV_VLLM", ROOT / ".venv-vllm"))
-MODEL = "tiny"
 NEW_TOKENS = 48
 HISTORY_TURNS = 12
 """A prompt of about 450 tokens."""
 EMPTY = "an empty answer"
 """A random model may write white space alone: a failed sample, but a call like any other."""
 SWEEP = (8, 16, 32, 64, 128, 256)
-START_S = 600.0
-"""The server compiles before it answers."""
+SERVING = load_preset(PRESET).serving.model_copy(
+    update={"dtype": "bfloat16", "max_tokens": 1024, "options": ("--no-enable-prefix-caching",)}
+)
 
 
 @dataclass(frozen=True)
@@ -73,18 +69,23 @@ def main() -> None:
         print(f"SKIPPED bench_throughput: no vLLM in {options.vllm}; `make vllm` installs it")
         return
     samples = [made_sample(number) for number in range(options.samples)]
-    with tempfile.TemporaryDirectory() as folder, serving(python, Path(folder)) as url:
-        print(json.dumps(measured(url, samples, options)))
+    os.environ[PYTHON] = str(python)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = Path(folder) / "checkpoint"
+        make_checkpoint(checkpoint)
+        told("starting vLLM")
+        with started(checkpoint, SERVING) as server:
+            print(json.dumps(measured(server, samples, options)))
 
 
-def measured(url: str, samples: Sequence[BenchSample], options: argparse.Namespace) -> dict[str, Any]:
-    bare_rate(url, samples[: max(SWEEP)], max(SWEEP))
-    sweep = {at_once: bare_rate(url, samples, at_once) for at_once in SWEEP}
+def measured(server: Server, samples: Sequence[BenchSample], options: argparse.Namespace) -> dict[str, Any]:
+    bare_rate(server, samples[: max(SWEEP)], max(SWEEP))
+    sweep = {at_once: bare_rate(server, samples, at_once) for at_once in SWEEP}
     best = max(sweep, key=lambda at_once: sweep[at_once])
     told(f"bare, by calls at once: { {at_once: round(rate, 1) for at_once, rate in sweep.items()} }")
     turns = []
     for number in range(options.turns):
-        turns.append(one_turn(url, samples, options, best, ours_first=number % 2 == 1))
+        turns.append(one_turn(server, samples, options, best, ours_first=number % 2 == 1))
         told(str(turns[-1]))
     return {
         "samples": len(samples),
@@ -98,13 +99,13 @@ def measured(url: str, samples: Sequence[BenchSample], options: argparse.Namespa
 
 
 def one_turn(
-    url: str, samples: Sequence[BenchSample], options: argparse.Namespace, best: int, ours_first: bool
+    server: Server, samples: Sequence[BenchSample], options: argparse.Namespace, best: int, ours_first: bool
 ) -> Rates:
-    one = bare_rate(url, samples[: options.one_by_one], 1)
+    one = bare_rate(server, samples[: options.one_by_one], 1)
     if ours_first:
-        ours = our_rate(url, samples, options.at_once)
-        return Rates(one, bare_rate(url, samples, best), ours)
-    return Rates(one, bare_rate(url, samples, best), our_rate(url, samples, options.at_once))
+        ours = our_rate(server, samples, options.at_once)
+        return Rates(one, bare_rate(server, samples, best), ours)
+    return Rates(one, bare_rate(server, samples, best), our_rate(server, samples, options.at_once))
 
 
 def quartiles(ratios: Sequence[float]) -> dict[str, Any]:
@@ -112,15 +113,14 @@ def quartiles(ratios: Sequence[float]) -> dict[str, Any]:
     return {"median": round(middle, 3), "quartiles": [round(low, 3), round(high, 3)]}
 
 
-def bare_rate(url: str, samples: Sequence[BenchSample], at_once: int) -> float:
+def bare_rate(server: Server, samples: Sequence[BenchSample], at_once: int) -> float:
     """Calls per second with a fixed number open; every answer has to be a 200."""
-    settings = {"model": MODEL, "temperature": 0.0, "max_tokens": NEW_TOKENS}
-    return asyncio.run(
-        _bare_rate(f"{url}/chat/completions", [settings | {"messages": s.messages()} for s in samples], at_once)
-    )
+    settings = {"model": server.model, "temperature": 0.0, "max_tokens": NEW_TOKENS}
+    return asyncio.run(_bare_rate(server, [settings | {"messages": s.messages()} for s in samples], at_once))
 
 
-async def _bare_rate(url: str, bodies: Sequence[dict[str, Any]], at_once: int) -> float:
+async def _bare_rate(server: Server, bodies: Sequence[dict[str, Any]], at_once: int) -> float:
+    url, headers = f"{server.url}/chat/completions", {"Authorization": f"Bearer {server.key}"}
     waiting = iter(bodies)
 
     async def work(session: aiohttp.ClientSession) -> None:
@@ -128,15 +128,17 @@ async def _bare_rate(url: str, bodies: Sequence[dict[str, Any]], at_once: int) -
             async with session.post(url, json=body, raise_for_status=True) as answer:
                 await answer.read()
 
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=headers) as session:
         started_at = time.monotonic()
         await asyncio.gather(*(work(session) for _ in range(at_once)))
         return len(bodies) / (time.monotonic() - started_at)
 
 
-def our_rate(url: str, samples: Sequence[BenchSample], at_once: int) -> float:
+def our_rate(server: Server, samples: Sequence[BenchSample], at_once: int) -> float:
     """All of a fresh run's inference is in it: locks, settings, the file of results and its tidying."""
-    endpoint = Endpoint(url, MODEL, temperature=0.0, max_tokens=NEW_TOKENS, timeout_s=600.0, most_open=at_once)
+    endpoint = Endpoint(
+        server.url, server.model, 0.0, NEW_TOKENS, timeout_s=600.0, most_open=at_once, api_key=server.key
+    )
     with tempfile.TemporaryDirectory() as folder:
         started_at = time.monotonic()
         rows = predict_samples(samples, endpoint, Path(folder))
@@ -161,65 +163,6 @@ def make_checkpoint(folder: Path) -> None:
     texts = (message["content"] for number in range(200) for message in made_sample(number).messages())
     tokenizer = train_tokenizer(texts, size.vocab_size)
     save_checkpoint(random_model(size, tokenizer, seed=0), tokenizer, folder)
-
-
-@contextmanager
-def serving(python: Path, folder: Path) -> Iterator[str]:
-    """The base address of a vLLM server that lives as long as the block, run in `folder`."""
-    make_checkpoint(folder / "checkpoint")
-    port, log = free_port(), folder / "vllm.log"
-    told(f"starting vLLM on port {port}")
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            [python, "-m", "vllm.entrypoints.openai.api_server", *server_options(port)],
-            cwd=folder,
-            env=os.environ | {"VLLM_CPU_KVCACHE_SPACE": "1", "HF_HUB_OFFLINE": "1"},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        wait_until_healthy(server, port, log)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        stop(server)
-
-
-def stop(server: "subprocess.Popen[bytes]") -> None:
-    """Asked first, so that it ends its engine and workers; all of its session are killed if it does not."""
-    server.terminate()
-    try:
-        server.wait(timeout=60)
-    except subprocess.TimeoutExpired:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-def server_options(port: int) -> list[str]:
-    given = {"model": "checkpoint", "served-model-name": MODEL, "host": "127.0.0.1", "port": port, "dtype": "bfloat16"}
-    return [
-        *(f"--{name}={value}" for name, value in given.items()),
-        "--max-model-len=1024",
-        "--no-enable-prefix-caching",
-    ]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_until_healthy(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            with urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                return
-        except OSError:
-            time.sleep(1)
-    state = f"ended with code {server.returncode}" if server.returncode is not None else f"not up in {START_S:.0f} s"
-    sys.exit(f"vLLM {state}; the end of its log:\n{log.read_text(errors='replace')[-4000:]}")
 
 
 def told(text: str) -> None:

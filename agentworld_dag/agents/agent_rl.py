@@ -11,7 +11,8 @@ is the goal at the end, else 0: no shaping, no KL term (paper section 6.1).
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -38,7 +39,8 @@ from agentworld_dag.environments.protocol import Environment
 from agentworld_dag.environments.tasks import KINDS, make_task, seed_of
 from agentworld_dag.environments.terminal import real_terminal
 from agentworld_dag.errors import ConfigError
-from agentworld_dag.simulator.bundle import load_simulator
+from agentworld_dag.simulator.bundle import open_simulator
+from agentworld_dag.simulator.engine import Engine
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.training.checkpoints import load_checkpoint, save_checkpoint
 from agentworld_dag.training.labelled_head import score_labels_only
@@ -57,13 +59,27 @@ class World:
 
     make: Callable[[], Environment]
     seed: Callable[[int], None]
-    real: bool
-    tokens: Callable[[], int]
-    """Read and written by a simulator so far."""
+    engine: Engine | None
+    """Of the simulator; None in the real shell."""
+
+    @property
+    def tokens(self) -> int:
+        """Read and written by the simulator so far."""
+        return self.engine.tokens if self.engine else 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What outgrew the simulator's context, since this process began."""
+        return self.engine.window.counts if self.engine else {}
 
 
 def work(stage: Stage) -> dict[str, Any]:
-    started, world = time.monotonic(), _world(stage, _arm(stage))
+    with _world(stage, _arm(stage)) as world:
+        return _practised(stage, world)
+
+
+def _practised(stage: Stage, world: World) -> dict[str, Any]:
+    started = time.monotonic()
     tools: list[ShellTool] = []
     model, tokenizer = load_checkpoint(stage.inputs["agent_base"] / "checkpoint")
     trainer = _trainer(stage, world, model, AgentEncoder(tokenizer), tools)
@@ -71,12 +87,13 @@ def work(stage: Stage) -> dict[str, Any]:
         train_to_end(trainer, stage)
     finally:
         asyncio.run(gathered([tool.environment.close() for tool in tools]))
-        stage.meter.count_tokens(world.tokens())
+        stage.meter.count_tokens(world.tokens)
     save_checkpoint(model, tokenizer, stage.out / "checkpoint")
     found = summary(trainer.state.log_history)
-    real_steps = found["environment_steps"] if world.real else 0
+    real_steps = 0 if world.engine else found["environment_steps"]
     sim_steps = found["environment_steps"] - real_steps
-    return {**found, "real_steps": real_steps, "sim_steps": sim_steps, "seconds": time.monotonic() - started}
+    steps = {"real_steps": real_steps, "sim_steps": sim_steps}
+    return {**found, **world.counts, **steps, "seconds": time.monotonic() - started}
 
 
 def _trainer(
@@ -147,12 +164,13 @@ def _arm(stage: Stage) -> str:
     return arm
 
 
-def _world(stage: Stage, arm: str) -> World:
+@contextmanager
+def _world(stage: Stage, arm: str) -> Iterator[World]:
     if arm == SIMULATED:
-        simulator = load_simulator(stage.inputs["simulator"], stage.seed)
-        engine = simulator.engine
-        return World(simulator.environment, engine.seed, real=False, tokens=lambda: engine.tokens)
-    return World(partial(real_terminal, stage.preset.collection), seed=lambda seed: None, real=True, tokens=lambda: 0)
+        with open_simulator(stage.inputs["simulator"], stage.seed, stage.preset.serving) as simulator:
+            yield World(simulator.environment, simulator.engine.seed, simulator.engine)
+    else:
+        yield World(partial(real_terminal, stage.preset.collection), seed=lambda seed: None, engine=None)
 
 
 def _arguments(stage: Stage) -> GRPOConfig:

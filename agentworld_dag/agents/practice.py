@@ -14,6 +14,7 @@ from agentworld_dag.agents.rollout import Rollout
 from agentworld_dag.errors import TrainError
 
 STEPS = "environment_steps"
+OUTGROWN = "outgrown_rollouts"
 _CURVES = ("success", "entropy", "completions/mean_length", "top_action_share")
 _RATES = ("tool_call_rate", "empty_action_share", "invalid_message_share")
 
@@ -36,6 +37,7 @@ def step_metrics(rollouts: Sequence[Rollout]) -> dict[str, float]:
         **{f"success/{kind}": _mean(found) for kind, found in sorted(by_kind.items())},
         STEPS: float(actions.total()),
         "failed_rollouts": float(len(failed)),
+        OUTGROWN: float(sum(rollout.outgrown for rollout in rollouts)),
         "tool_call_rate": _mean([bool(rollout.actions) for rollout in rollouts]),
         "empty_action_share": actions[""] / count,
         "invalid_message_share": sum(r.invalid_messages for r in rollouts) / (count + len(rollouts)),
@@ -64,6 +66,7 @@ def summary(history: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "success_by_kind": {key.partition("/")[2]: _over(steps[len(steps) // 2 :], key) for key in kinds},
         "lowest_entropy": min(entry["entropy"] for entry in steps),
         "failed_rollouts": sum(entry["failed_rollouts"] for entry in steps),
+        OUTGROWN: sum(entry[OUTGROWN] for entry in steps),
         "environment_steps": steps_spent(steps),
     }
 

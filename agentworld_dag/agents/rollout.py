@@ -40,7 +40,7 @@ class Policy:
     @property
     def max_context(self) -> int:
         """The longest context that leaves room for a whole message."""
-        return self.engine.model.config.max_position_embeddings - self.agent.max_new_tokens
+        return self.engine.window.room(self.agent.max_new_tokens)
 
     def generate(self, contexts: list[list[int]]) -> list[list[int]]:
         """What is said next in each context, with the end token where the policy stopped by itself."""
@@ -62,6 +62,8 @@ class Rollout:
     """Why the environment died, empty if it did not."""
     invalid_messages: int
     """Messages of the policy that could not be carried out."""
+    outgrown: bool = False
+    """It ended because the conversation no longer fitted the policy's context: what was done until then counts."""
 
 
 @dataclass
@@ -104,7 +106,9 @@ def converse(episodes: list[Episode], policy: Policy, gather: Gather) -> None:
         speaking = []
         for episode, messages in zip(acting, heard, strict=True):
             ids = policy.encoder.answer(messages)
-            if not episode.tool.over and len(episode.context) + len(ids) <= policy.max_context:
+            fits = len(episode.context) + len(ids) <= policy.max_context
+            episode.tool.outgrown = not episode.tool.over and not fits
+            if not episode.tool.over and fits:
                 episode.hear(ids, messages)
                 speaking.append(episode)
         say(speaking, policy)
@@ -131,7 +135,13 @@ async def outcome(tool: ShellTool) -> Rollout:
     except (SandboxError, SimulatorError) as error:
         tool.failure = tool.failure or str(error)
     return Rollout(
-        tool.task, tuple(tool.actions), tuple(tool.observations), success, tool.failure, tool.invalid_messages
+        tool.task,
+        tuple(tool.actions),
+        tuple(tool.observations),
+        success,
+        tool.failure,
+        tool.invalid_messages,
+        tool.outgrown,
     )
 
 

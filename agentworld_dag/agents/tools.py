@@ -32,6 +32,8 @@ class ShellTool:
         """Messages that could not be carried out (`encoder.Speech`)."""
         self.failure = ""
         """Why the environment died; empty while it lives."""
+        self.outgrown = False
+        """The conversation ended because it no longer fitted the policy's context."""
 
     @property
     def over(self) -> bool:

@@ -16,7 +16,7 @@ from agentworld_dag.agents.encoder import AgentEncoder
 from agentworld_dag.agents.rollout import Episode, Policy, converse, gathered
 from agentworld_dag.config import Agent
 from agentworld_dag.environments.tasks import seed_of
-from agentworld_dag.simulator.engine import Engine
+from agentworld_dag.simulator.in_process import InProcessEngine
 from agentworld_dag.training.group_trainer import GroupTrainer
 
 SeedEnvironments = Callable[[int], None]
@@ -34,7 +34,7 @@ class AgentTrainer(GroupTrainer):
         **kwargs: Any,
     ) -> None:
         super().__init__(model=model, processing_class=encoder.tokenizer, **kwargs)
-        engine = Engine(model, encoder.tokenizer, seed=0)
+        engine = InProcessEngine(model, encoder.tokenizer, seed=0)
         model.train()  # the engine has put it into evaluation mode, which TRL takes for its own evaluation
         self._policy = Policy(engine, encoder, agent, self.temperature)
         self._seed_environments = seed_environments

@@ -11,7 +11,7 @@ import dagster as dg
 
 from agentworld_dag.assets.pictures import training_curve
 from agentworld_dag.assets.presentation import Claim, materialized, number
-from agentworld_dag.assets.recipe import Artifact, Recipe, make
+from agentworld_dag.assets.recipe import ANSWERING, Artifact, Recipe, make
 from agentworld_dag.assets.world_model import COLLAPSED_SHARE, base_model, simulator, world_model_rl, world_model_sft
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
@@ -38,7 +38,8 @@ def imitation(start: str) -> Recipe:
 
 
 def practice(arm: str) -> Recipe:
-    return Recipe("agentworld_dag.agents.agent_rl", PRACTICE_SECTIONS, options={"arm": arm})
+    answering = ANSWERING if arm == "sim_rl" else ()
+    return Recipe("agentworld_dag.agents.agent_rl", PRACTICE_SECTIONS + answering, options={"arm": arm})
 
 
 BASE, WARMUP, SCRATCH = imitation("world_model_sft"), imitation("world_model_rl"), imitation("base_model")

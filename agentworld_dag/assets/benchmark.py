@@ -13,7 +13,7 @@ import dagster as dg
 from agentworld_dag.assets.data import trajectory_splits
 from agentworld_dag.assets.pictures import bar_chart
 from agentworld_dag.assets.presentation import Claim, breakdown, materialized, number
-from agentworld_dag.assets.recipe import Recipe, make
+from agentworld_dag.assets.recipe import ANSWERING, Recipe, make
 from agentworld_dag.assets.rounds import round_plan
 from agentworld_dag.assets.world_model import world_model_cpt, world_model_rl, world_model_sft
 from agentworld_dag.partitions import rounds
@@ -24,6 +24,7 @@ from agentworld_dag.resources.script import Jobs
 benchmark_asset = partial(dg.asset, group_name="benchmark", partitions_def=rounds)
 
 ANSWERS_SECTIONS = (
+    *ANSWERING,
     "model.template",
     "evaluation.control_temperatures",
     "world_model_rl.temperature",

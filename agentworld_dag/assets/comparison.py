@@ -9,7 +9,7 @@ from agentworld_dag.assets.champions import current, recorded
 from agentworld_dag.assets.data import trajectory_splits
 from agentworld_dag.assets.monitoring import artifact_of
 from agentworld_dag.assets.presentation import materialized
-from agentworld_dag.assets.recipe import Recipe, failing_clearly, latest, make
+from agentworld_dag.assets.recipe import ANSWERING, Recipe, failing_clearly, latest, make
 from agentworld_dag.assets.rounds import round_plan
 from agentworld_dag.assets.world_model import simulator
 from agentworld_dag.monitoring.champion import AGENT, Champion
@@ -35,11 +35,12 @@ CANDIDATE = Recipe(
         "probe.free_running_episodes",
         "evaluation.bootstrap_samples",
         "collection",
+        *ANSWERING,
     ),
 )
 POLICY = Recipe(
     "agentworld_dag.evaluation.policy_comparison",
-    ("model", "agent", "probe.tasks", "evaluation.bootstrap_samples", "collection"),
+    ("model", "agent", "probe.tasks", "evaluation.bootstrap_samples", "collection", *ANSWERING),
 )
 
 

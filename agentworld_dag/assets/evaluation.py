@@ -15,7 +15,7 @@ from agentworld_dag.assets.agent import (
 from agentworld_dag.assets.benchmark import cpt_answers, judge_trial, judged_answers, rl_answers, sft_answers
 from agentworld_dag.assets.data import BACKENDS, trajectory_splits
 from agentworld_dag.assets.presentation import breakdown, materialized, number
-from agentworld_dag.assets.recipe import Recipe, make
+from agentworld_dag.assets.recipe import ANSWERING, Recipe, make
 from agentworld_dag.assets.world_model import simulator, world_model_rl
 from agentworld_dag.config import UNMEASURED, Preset
 from agentworld_dag.partitions import rounds
@@ -34,6 +34,7 @@ SHOWN_PAGE_CHARS = 40_000
 """Metadata lives in the event log: more makes the asset page slow."""
 
 POLICY_SECTIONS = (
+    *ANSWERING,
     "model",
     "agent.max_turns",
     "agent.max_new_tokens",
@@ -43,13 +44,14 @@ POLICY_SECTIONS = (
     "collection",
 )
 RELIABILITY_SECTIONS = (
+    *ANSWERING,
     "model.template",
     "evaluation.reliability",
     "simulator.max_new_tokens",
     "world_model_rl.temperature",
     "collection",
 )
-DRIFT_SECTIONS = ("model.template", "evaluation.drift_episodes", "simulator.max_new_tokens")
+DRIFT_SECTIONS = ("model.template", "evaluation.drift_episodes", "simulator.max_new_tokens", *ANSWERING)
 
 
 DRIFT = Recipe("agentworld_dag.evaluation.drift", DRIFT_SECTIONS, tracked=False)

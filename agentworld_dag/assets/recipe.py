@@ -24,6 +24,8 @@ from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.resources.script import Launcher, Script
 
 UNSEEDED = 0
+ANSWERING = ("serving.engine", "serving.max_tokens", "serving.dtype")
+"""Parts of the preset that what a checkpoint answers depends on; how a server is run and found is not among them."""
 SEARCHED = 1000
 """Materializations of one asset in one round among which an upstream artifact is looked for."""
 

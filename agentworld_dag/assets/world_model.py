@@ -7,7 +7,7 @@ import dagster as dg
 from agentworld_dag.assets.data import trajectory_splits
 from agentworld_dag.assets.pictures import training_curve
 from agentworld_dag.assets.presentation import materialized, number
-from agentworld_dag.assets.recipe import Recipe, make
+from agentworld_dag.assets.recipe import ANSWERING, Recipe, make
 from agentworld_dag.assets.rounds import round_plan
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
@@ -22,7 +22,7 @@ BASE = Recipe("agentworld_dag.training.base_model", ("model",))
 CPT = Recipe("agentworld_dag.training.cpt", ("model", "cpt", "collection.seed"))
 SFT = Recipe("agentworld_dag.training.sft", ("model", "sft"))
 RL = Recipe("agentworld_dag.training.world_model_rl", ("model", "world_model_rl"))
-SIMULATOR = Recipe("agentworld_dag.simulator.bundle", ("model", "simulator"))
+SIMULATOR = Recipe("agentworld_dag.simulator.bundle", ("model", "simulator", *ANSWERING))
 
 COLLAPSED_SHARE = 0.9
 """A policy whose last reward falls below this share of its first is called collapsed."""

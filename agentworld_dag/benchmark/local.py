@@ -64,9 +64,11 @@ def predict_locally(samples: Sequence[BenchSample], model: LocalModel, out: Path
 
 
 def _predict(samples: Sequence[BenchSample], model: LocalModel, results: ResultsFile) -> None:
-    from agentworld_dag.simulator.bundle import load_engine
+    from agentworld_dag.simulator.in_process import load_engine
+    from agentworld_dag.training.tokenizer import ChatEncoder
 
-    engine, encoder = load_engine(model.checkpoint, model.seed)
+    engine = load_engine(model.checkpoint, model.seed)
+    encoder = ChatEncoder(engine.tokenizer)
     with progress_bar("predictions", len(samples), "answer") as bar:
         for start in range(0, len(samples), BATCH):
             for row in _rows(engine, encoder, samples[start : start + BATCH], model):
@@ -76,7 +78,7 @@ def _predict(samples: Sequence[BenchSample], model: LocalModel, results: Results
 
 def _rows(engine: "Engine", encoder: "ChatEncoder", batch: Sequence[BenchSample], model: LocalModel) -> Iterator[Row]:
     prompts = encoder.prompts((_messages(sample, model.shown) for sample in batch), thinking=model.reasons)
-    window = engine.model.config.max_position_embeddings
+    window = engine.window.max_tokens
     fits = [len(prompt) + model.max_tokens <= window for prompt in prompts]
     started = time.monotonic()
     asked = [prompt for prompt, fit in zip(prompts, fits, strict=True) if fit]

@@ -114,7 +114,7 @@ class ChatClient:
             found = await self._ask_once(messages)
             if isinstance(found, Reply) or not found.passing or attempt == ATTEMPTS - 1:
                 break
-            await asyncio.sleep(max(found.pause_s, self._pause_s(attempt)))
+            await asyncio.sleep(max(found.pause_s, growing_pause_s(attempt, self._first_pause_s)))
         return found
 
     async def _ask_once(self, messages: list[dict[str, str]]) -> Reply | Refusal:
@@ -163,9 +163,10 @@ class ChatClient:
         pause_s = min(float(retry_after), LONGEST_PAUSE_S) if retry_after.isdecimal() else 0.0
         return Refusal(f"HTTP {status}: {_shown(text)}", status in OVERLOADED, status in FATAL, pause_s)
 
-    def _pause_s(self, attempt: int) -> float:
-        """Doubles each time; the random half keeps calls that failed together from coming back together."""
-        return min(self._first_pause_s * 2**attempt, LONGEST_PAUSE_S) * random.uniform(0.5, 1.0)
+
+def growing_pause_s(attempt: int, first_pause_s: float) -> float:
+    """Doubles each time; the random half keeps calls that failed together from coming back together."""
+    return min(first_pause_s * 2**attempt, LONGEST_PAUSE_S) * random.uniform(0.5, 1.0)
 
 
 def _options(endpoint: Endpoint) -> dict[str, Any]:

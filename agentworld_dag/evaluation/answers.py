@@ -26,7 +26,7 @@ from agentworld_dag.environments.terminal import FIRST_OBSERVATION
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.evaluation.check_rows import check_rows
 from agentworld_dag.evaluation.measurements import CHECKPOINTS, CONTROL_PREFIX, GREEDY, SAMPLED
-from agentworld_dag.simulator.bundle import load_engine
+from agentworld_dag.serving.opening import open_engine
 from agentworld_dag.simulator.engine import Engine
 from agentworld_dag.simulator.teacher_forced import Mode, Place, changed_f1, predict
 from agentworld_dag.stage import Stage, run_stage
@@ -50,21 +50,22 @@ def work(stage: Stage) -> dict[str, Any]:
     checkpoint, benchmark = _checkpoint(stage), stage.inputs["heldout_benchmark"]
     places = sampled_places(benchmark, stage.inputs["trajectory_splits"] / "held_out.parquet")
     suite = read_suite(benchmark)
-    engine, encoder = load_engine(stage.inputs[f"world_model_{checkpoint}"] / "checkpoint", stage.seed)
     rows, checked = _copied(places, suite) if checkpoint == CHECKPOINTS[0] else ([], [])
     exact: dict[str, float] = {}
-    for setting in settings_of(stage.preset, checkpoint):
-        ask = partial(_answers, engine, encoder, stage.preset, setting)
-        new = _rows(setting, places, ask(places))
-        name = f"{setting.mode}_{setting.decoding}"
-        exact[name] = sum(row["exact"] for row in new) / len(new)
-        stage.log(f"{setting.mode} {setting.decoding}: {exact[name]:.3f} exact")
-        rows += new
-        checked += _checked(setting, suite, ask(_places(suite))) if setting.decoding == GREEDY else []
+    folder = stage.inputs[f"world_model_{checkpoint}"] / "checkpoint"
+    with open_engine(folder, stage.seed, stage.preset.serving) as engine:
+        for setting in settings_of(stage.preset, checkpoint):
+            ask = partial(_answers, engine, ChatEncoder(engine.tokenizer), stage.preset, setting)
+            new = _rows(setting, places, ask(places))
+            name = f"{setting.mode}_{setting.decoding}"
+            exact[name] = sum(row["exact"] for row in new) / len(new)
+            stage.log(f"{setting.mode} {setting.decoding}: {exact[name]:.3f} exact")
+            rows += new
+            checked += _checked(setting, suite, ask(_places(suite))) if setting.decoding == GREEDY else []
     stage.meter.count_tokens(engine.tokens)
     pl.DataFrame(rows, infer_schema_length=None).write_parquet(stage.out / "answers.parquet")
     pl.DataFrame(checked, infer_schema_length=None).write_parquet(stage.out / "checks.parquet")
-    return {"turns": len(places), "checks": len(suite.checks), "exact_match": exact}
+    return {"turns": len(places), "checks": len(suite.checks), "exact_match": exact, **engine.window.counts}
 
 
 def settings_of(preset: Preset, checkpoint: str) -> list[Setting]:

@@ -15,6 +15,7 @@ candidate is right in on `fresh` becomes its reference, should it be promoted
 
 import json
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
@@ -29,7 +30,7 @@ from agentworld_dag.evaluation.simulator_answers import ONE_STEP, SELF_FED, copi
 from agentworld_dag.monitoring.champion import SCORES
 from agentworld_dag.monitoring.rollouts import Rollout, RolloutTurn
 from agentworld_dag.rounds import EPISODES_PER_ROUND, number_of
-from agentworld_dag.simulator.bundle import Simulator, load_simulator
+from agentworld_dag.simulator.bundle import Simulator, open_simulator
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.trajectories.parquet import write_trajectories
 from agentworld_dag.trajectories.pools import read_earlier_held_out, read_splits
@@ -52,7 +53,7 @@ def work(stage: Stage) -> dict[str, Any]:
     most = preset.probe.episodes
     held_out, earlier = read_splits(splits)["held_out"][:most], read_earlier_held_out(splits)[:most]
     sets = {"fresh": fresh, "held_out": held_out, "earlier": earlier}
-    answers = _answers(stage, sets)
+    answers, cut = _answers(stage, sets)
     found = _compared(answers, Resampling(preset.evaluation.bootstrap_samples, stage.seed))
     write_trajectories(stage.out / "episodes.parquet", fresh)
     answers.write_parquet(stage.out / "answers.parquet")
@@ -61,7 +62,8 @@ def work(stage: Stage) -> dict[str, Any]:
     (stage.out / ROLLOUTS).write_text(json.dumps([asdict(shown) for shown in rollouts(of_fresh, fresh)]))
     (stage.out / COMPARISON).write_text(json.dumps(found, indent=1))
     draw_comparison(found, stage.out / "comparison.png")
-    return {name: found[name]["fidelity"] for name in found} | {"sessions": {name: len(sets[name]) for name in sets}}
+    sessions = {name: len(sets[name]) for name in sets}
+    return {name: found[name]["fidelity"] for name in found} | {"sessions": sessions, "context": cut}
 
 
 def rollouts(answers: pl.DataFrame, episodes: Sequence[Trajectory]) -> list[Rollout]:
@@ -84,19 +86,24 @@ def _rollout(episode: Trajectory, said: dict[tuple[str, str, int], str | None]) 
     return Rollout(episode.id, episode.system.initial_state, tuple(turns))
 
 
-def _answers(stage: Stage, sets: dict[str, list[Trajectory]]) -> pl.DataFrame:
+def _answers(stage: Stage, sets: dict[str, list[Trajectory]]) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """The rows, and by side what outgrew its context."""
     champion = plan_of(stage.inputs).champion
-    simulators = {SIDES[0]: load_simulator(stage.inputs["simulator"], stage.seed)}
-    if champion:
-        simulators[SIDES[1]] = load_simulator(champion.simulator, stage.seed)
+    folders = {SIDES[0]: stage.inputs["simulator"]} | ({SIDES[1]: champion.simulator} if champion else {})
     rows = []
-    for name, episodes in sets.items():
-        for side, simulator in simulators.items():
-            rows += [{"set": name} | row for row in _one_side(simulator, side, episodes, stage)]
-        rows += [{"set": name} | row for row in copied(COPY, episodes, FIRST_OBSERVATION)]
-        stage.log(f"{name}: {len(episodes)} sessions answered by {' and '.join(simulators)}")
+    with ExitStack() as opened:
+        simulators = {
+            side: opened.enter_context(open_simulator(folder, stage.seed, stage.preset.serving))
+            for side, folder in folders.items()
+        }
+        for name, episodes in sets.items():
+            for side, simulator in simulators.items():
+                rows += [{"set": name} | row for row in _one_side(simulator, side, episodes, stage)]
+            rows += [{"set": name} | row for row in copied(COPY, episodes, FIRST_OBSERVATION)]
+            stage.log(f"{name}: {len(episodes)} sessions answered by {' and '.join(simulators)}")
     stage.meter.count_tokens(sum(simulator.engine.tokens for simulator in simulators.values()))
-    return pl.DataFrame(rows, infer_schema_length=None)
+    cut = {side: simulator.engine.window.counts for side, simulator in simulators.items()}
+    return pl.DataFrame(rows, infer_schema_length=None), cut
 
 
 def _one_side(simulator: Simulator, side: str, episodes: Sequence[Trajectory], stage: Stage) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from agentworld_dag.evaluation.free_running import free_run, settings
-from agentworld_dag.simulator.bundle import load_engine
+from agentworld_dag.serving.opening import open_engine
 from agentworld_dag.simulator.engine import Engine
 from agentworld_dag.simulator.simulated import SimulatedEnvironment
 from agentworld_dag.simulator.teacher_forced import Mode, Place, predict
@@ -40,11 +40,13 @@ SCHEMA = {
 def work(stage: Stage) -> dict[str, Any]:
     held_out = read_trajectories(stage.inputs["trajectory_splits"] / "held_out.parquet")
     episodes = held_out[: stage.preset.evaluation.drift_episodes]
-    engine, encoder = load_engine(stage.inputs["world_model_rl"] / "checkpoint", stage.seed)
     rows: list[dict[str, Any]] = []
+    with open_engine(stage.inputs["world_model_rl"] / "checkpoint", stage.seed, stage.preset.serving) as engine:
+        encoder = ChatEncoder(engine.tokenizer)
+        for mode in MODES:
+            rows += _teacher_forced(stage, engine, encoder, episodes, mode)
+            rows += _free_running(stage, engine, encoder, episodes, mode)
     for mode in MODES:
-        rows += _teacher_forced(stage, engine, encoder, episodes, mode)
-        rows += _free_running(stage, engine, encoder, episodes, mode)
         for regime in ("teacher_forced", "free_running"):
             exact = [row["exact"] for row in rows if (row["mode"], row["regime"]) == (mode, regime)]
             stage.log(f"{mode} {regime}: {sum(exact) / len(exact):.3f} exact")
@@ -52,7 +54,8 @@ def work(stage: Stage) -> dict[str, Any]:
     pl.DataFrame(rows, schema=SCHEMA).write_parquet(stage.out / "drift.parquet")
     free = [row for row in rows if row["regime"] == "free_running"]
     write_then_read(free, episodes).write_parquet(stage.out / "write_then_read.parquet")
-    return {"episodes": len(episodes), "answers": len(rows), "failed": sum(row["failed"] for row in rows)}
+    counted = {"episodes": len(episodes), "answers": len(rows), "failed": sum(row["failed"] for row in rows)}
+    return counted | engine.window.counts
 
 
 def _teacher_forced(

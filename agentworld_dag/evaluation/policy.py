@@ -12,7 +12,8 @@ a failure. Writes one row per rollout; intervals and comparisons are
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -26,15 +27,16 @@ from agentworld_dag.environments.tasks import make_task, seed_of
 from agentworld_dag.environments.terminal import real_terminal
 from agentworld_dag.errors import ConfigError, EvaluationError, SandboxError
 from agentworld_dag.evaluation.measurements import ARMS, CONTROL_PREFIX, GREEDY, SAMPLED
-from agentworld_dag.simulator.bundle import load_simulator
+from agentworld_dag.serving.opening import open_engine
+from agentworld_dag.simulator.bundle import Simulator, open_simulator
 from agentworld_dag.simulator.engine import Engine
 from agentworld_dag.stage import Stage, run_stage
-from agentworld_dag.training.checkpoints import load_checkpoint
 
 REAL, SIMULATED = "real", "sim"
 BASE = ARMS[0]
 CONTROLS = (BASE, "scratch", "real_rl_scarce")
 EXAMPLES_PER_RUN = 3
+OUTGROWN = "outgrown"
 
 Row = dict[str, Any]
 SCHEMA = pl.Schema(
@@ -55,30 +57,43 @@ SCHEMA = pl.Schema(
 
 
 def work(stage: Stage) -> dict[str, Any]:
-    environment = _environment(stage)
-    simulator = load_simulator(stage.inputs["simulator"], stage.seed) if environment == SIMULATED else None
-    make_environment = simulator.environment if simulator else partial(real_terminal, stage.preset.collection)
-    tasks = evaluation_tasks(stage.preset)
-    rows: list[Row] = []
+    environment, tasks = _environment(stage), evaluation_tasks(stage.preset)
     examples: list[str] = []
-    for arm in [arm for arm in ARMS if f"agent_{arm}" in stage.inputs]:
-        decodings = policies(stage, arm, environment)
-        for decoding, policy in decodings.items():
-            rollouts = run_policy(policy, make_environment, tasks, stage.seed)
-            refuse_mass_failure(rollouts, f"{arm}, {decoding}")
-            rows += [_row(arm, environment, decoding, rollout) for rollout in rollouts]
-            examples += [transcript(f"{arm}, {decoding}", rollout) for rollout in rollouts[:EXAMPLES_PER_RUN]]
-            stage.log(f"{arm}, {decoding}: {sum(r.success for r in rollouts)} of {len(rollouts)} solved")
-        stage.meter.count_tokens(decodings[GREEDY].engine.tokens)  # all decodings of an arm share its engine
+    with ExitStack() as opened:
+        simulator: Simulator | None = None
+        if environment == SIMULATED:
+            found = open_simulator(stage.inputs["simulator"], stage.seed, stage.preset.serving)
+            simulator = opened.enter_context(found)
+        make_environment = simulator.environment if simulator else partial(real_terminal, stage.preset.collection)
+        rows = [row for arm in _arms(stage) for row in _of_arm(stage, arm, make_environment, tasks, examples)]
+    outgrown = {"outgrown_rollouts": sum(row.pop(OUTGROWN) for row in rows)}
     if simulator:
         stage.meter.count_tokens(simulator.engine.tokens)
+        outgrown |= simulator.engine.window.counts
         replays = asyncio.run(replay(real_terminal(stage.preset.collection), tasks, rows))
         rows = [{**row, "replay_success": solved} for row, solved in zip(rows, replays, strict=True)]
     pl.DataFrame(rows, schema=SCHEMA).write_parquet(stage.out / "rollouts.parquet")
     (stage.out / "examples.md").write_text("\n".join(examples))
     if environment == SIMULATED:
-        return summary(rows)
-    return summary(rows) | {"by_sandbox": {real_terminal(stage.preset.collection).sandbox: len(rows)}}
+        return summary(rows) | outgrown
+    return summary(rows) | outgrown | {"by_sandbox": {real_terminal(stage.preset.collection).sandbox: len(rows)}}
+
+
+def _of_arm(
+    stage: Stage, arm: str, make_environment: Callable[[], Environment], tasks: list[Task], examples: list[str]
+) -> list[Row]:
+    """The rows of an arm in every decoding; transcripts are added to `examples`."""
+    rows: list[Row] = []
+    environment = _environment(stage)
+    with open_engine(stage.inputs[f"agent_{arm}"] / "checkpoint", stage.seed, stage.preset.serving) as engine:
+        for decoding, policy in policies(stage, arm, environment, engine).items():
+            rollouts = run_policy(policy, make_environment, tasks, stage.seed)
+            refuse_mass_failure(rollouts, f"{arm}, {decoding}")
+            rows += [_row(arm, environment, decoding, rollout) for rollout in rollouts]
+            examples += [transcript(f"{arm}, {decoding}", rollout) for rollout in rollouts[:EXAMPLES_PER_RUN]]
+            stage.log(f"{arm}, {decoding}: {sum(r.success for r in rollouts)} of {len(rollouts)} solved")
+    stage.meter.count_tokens(engine.tokens)
+    return rows
 
 
 def evaluation_tasks(preset: Preset) -> list[Task]:
@@ -88,10 +103,9 @@ def evaluation_tasks(preset: Preset) -> list[Task]:
     return [make_task("evaluation", first + i) for i in range(count)]
 
 
-def policies(stage: Stage, arm: str, environment: str) -> dict[str, Policy]:
+def policies(stage: Stage, arm: str, environment: str, engine: Engine) -> dict[str, Policy]:
     """The decodings of an arm by name: sampled at the temperature of practice, greedy, and a control's colder ones."""
-    model, tokenizer = load_checkpoint(stage.inputs[f"agent_{arm}"] / "checkpoint")
-    engine, encoder = Engine(model, tokenizer, stage.seed), AgentEncoder(tokenizer)
+    encoder = AgentEncoder(engine.tokenizer)
     temperatures = {SAMPLED: stage.preset.agent.rl.temperature, GREEDY: 0.0}
     if arm in CONTROLS and environment == REAL:
         temperatures |= {f"{CONTROL_PREFIX}{t}": t for t in stage.preset.evaluation.control_temperatures}
@@ -164,7 +178,12 @@ def _row(arm: str, environment: str, decoding: str, rollout: Rollout) -> Row:
         "actions": list(rollout.actions),
         "failed": bool(rollout.failure),
         "replay_success": None,
+        OUTGROWN: rollout.outgrown,
     }
+
+
+def _arms(stage: Stage) -> list[str]:
+    return [arm for arm in ARMS if f"agent_{arm}" in stage.inputs]
 
 
 def _environment(stage: Stage) -> str:

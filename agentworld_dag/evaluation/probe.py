@@ -32,10 +32,9 @@ from agentworld_dag.evaluation.paired import Section, cluster_means, compared, m
 from agentworld_dag.evaluation.policy import refuse_mass_failure
 from agentworld_dag.evaluation.simulator_answers import ONE_STEP, SELF_FED, one_step, self_fed
 from agentworld_dag.monitoring.champion import AGENT, SCORES, WORLD_MODEL
-from agentworld_dag.simulator.bundle import load_simulator
-from agentworld_dag.simulator.engine import Engine
+from agentworld_dag.serving.opening import open_engine
+from agentworld_dag.simulator.bundle import open_simulator
 from agentworld_dag.stage import Stage, run_stage
-from agentworld_dag.training.checkpoints import load_checkpoint
 from agentworld_dag.trajectories.collect import record_episodes
 from agentworld_dag.trajectories.parquet import write_trajectories
 from agentworld_dag.trajectories.schema import Trajectory
@@ -51,7 +50,7 @@ def work(stage: Stage) -> dict[str, Any]:
     plan = Resampling(preset.evaluation.bootstrap_samples, stage.seed)
     episodes = fresh_episodes(preset, first, preset.probe.episodes)
     stage.log(f"{len(episodes)} fresh episodes, {sum(len(episode.turns) for episode in episodes)} turns")
-    answers = _answers(stage, episodes)
+    answers, cut = _answers(stage, episodes)
     rollouts = _rollouts(stage, first)
     write_trajectories(stage.out / "episodes.parquet", episodes)
     answers.write_parquet(stage.out / "answers.parquet")
@@ -62,7 +61,8 @@ def work(stage: Stage) -> dict[str, Any]:
     if len(rollouts):
         found["agent_success"] = compared(rollouts, "success", "task_id", SIDES, plan)
         regressions[AGENT] = _lead(rollouts, "success", "task_id")
-    return found | {"episodes": len(episodes), "environments": _environments(episodes), "lead": regressions}
+    counted = {"episodes": len(episodes), "environments": _environments(episodes), "context": cut}
+    return found | counted | {"lead": regressions}
 
 
 def fresh_episodes(preset: Preset, first: int, count: int) -> list[Trajectory]:
@@ -99,11 +99,11 @@ def first_episode(stage: Stage) -> int:
 def agent_rows(stage: Stage, agent: Path, side: str, first: int) -> list[Row]:
     """Greedy rollouts of an agent on fresh tasks in the real shell, one row a task."""
     preset = stage.preset
-    model, tokenizer = load_checkpoint(agent / "checkpoint")
-    policy = Policy(Engine(model, tokenizer, stage.seed), AgentEncoder(tokenizer), preset.agent, 0.0)
     tasks = [make_task("evaluation", first + number) for number in range(preset.probe.tasks)]
-    rollouts = run_policy(policy, partial(real_terminal, preset.collection), tasks, stage.seed)
-    stage.meter.count_tokens(policy.engine.tokens)
+    with open_engine(agent / "checkpoint", stage.seed, preset.serving) as engine:
+        policy = Policy(engine, AgentEncoder(engine.tokenizer), preset.agent, 0.0)
+        rollouts = run_policy(policy, partial(real_terminal, preset.collection), tasks, stage.seed)
+    stage.meter.count_tokens(engine.tokens)
     refuse_mass_failure(rollouts, f"the agent of side {side}")
     stage.log(f"agent, {side}: {sum(r.success for r in rollouts)} of {len(rollouts)} tasks solved")
     return [
@@ -112,15 +112,18 @@ def agent_rows(stage: Stage, agent: Path, side: str, first: int) -> list[Row]:
     ]
 
 
-def _answers(stage: Stage, episodes: list[Trajectory]) -> pl.DataFrame:
+def _answers(stage: Stage, episodes: list[Trajectory]) -> tuple[pl.DataFrame, Row]:
+    """The rows, and by side what outgrew its context."""
     rows: list[Row] = []
+    cut: Row = {}
     for side, name in zip(SIDES, ("simulator", "previous_simulator"), strict=True):
         if name in stage.inputs:
-            simulator = load_simulator(stage.inputs[name], stage.seed)
-            rows += one_step(simulator, side, episodes)
-            rows += self_fed(simulator, side, episodes[: stage.preset.probe.free_running_episodes])
+            with open_simulator(stage.inputs[name], stage.seed, stage.preset.serving) as simulator:
+                rows += one_step(simulator, side, episodes)
+                rows += self_fed(simulator, side, episodes[: stage.preset.probe.free_running_episodes])
             stage.meter.count_tokens(simulator.engine.tokens)
-    return pl.DataFrame(rows, infer_schema_length=None)
+            cut[side] = simulator.engine.window.counts
+    return pl.DataFrame(rows, infer_schema_length=None), cut
 
 
 def _rollouts(stage: Stage, first: int) -> pl.DataFrame:

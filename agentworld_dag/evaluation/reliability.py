@@ -26,7 +26,7 @@ from agentworld_dag.evaluation.confidence import Likelihood, agreement, likeliho
 from agentworld_dag.evaluation.error_kind import NONE, error_kind
 from agentworld_dag.evaluation.free_running import free_run, settings
 from agentworld_dag.evaluation.planted import Planted, answered, plant
-from agentworld_dag.simulator.bundle import load_engine
+from agentworld_dag.serving.opening import open_engine
 from agentworld_dag.simulator.engine import Engine
 from agentworld_dag.simulator.simulated import SimulatedEnvironment
 from agentworld_dag.simulator.teacher_forced import Mode, Place, predict, sample_places
@@ -65,9 +65,17 @@ class WorldModel:
 
 
 def work(stage: Stage) -> dict[str, Any]:
-    chosen, preset = stage.preset.evaluation.reliability, stage.preset
     held_out = read_trajectories(stage.inputs["trajectory_splits"] / "held_out.parquet")
-    world_model = WorldModel(*load_engine(stage.inputs["world_model_rl"] / "checkpoint", stage.seed), preset)
+    checkpoint = stage.inputs["world_model_rl"] / "checkpoint"
+    with open_engine(checkpoint, stage.seed, stage.preset.serving) as engine:
+        world_model = WorldModel(engine, ChatEncoder(engine.tokenizer), stage.preset)
+        found = _measured(stage, world_model, held_out)
+    stage.meter.count_tokens(engine.tokens)
+    return found | engine.window.counts
+
+
+def _measured(stage: Stage, world_model: WorldModel, held_out: list[Trajectory]) -> dict[str, Any]:
+    chosen, preset = stage.preset.evaluation.reliability, stage.preset
     places = sample_places(held_out, chosen.turns, preset.collection.seed)
     calibration = [row for mode in MODES for row in calibration_rows(world_model, places, mode)]
     stage.log(f"{len(calibration)} answers with their confidence")
@@ -78,7 +86,6 @@ def work(stage: Stage) -> dict[str, Any]:
     recorded = zip(calibration, places * len(MODES), strict=True)
     errors = [_error_row(row["mode"], place, row["observation"]) for row, place in recorded]
     errors += [row for mode in MODES for row in planted_rows(world_model, truths, mode)]
-    stage.meter.count_tokens(world_model.engine.tokens)
     unanswered = len(planted) - len(truths)
     stage.log(f"{len(truths)} planted actions answered by the real shell, {unanswered} not")
     for name, rows in (("calibration", calibration), ("replays", replays), ("error_path", errors)):

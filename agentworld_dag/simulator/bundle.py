@@ -10,17 +10,20 @@ the last observation.
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from agentworld_dag.environments.terminal import FIRST_OBSERVATION
 from agentworld_dag.errors import SimulatorError
+from agentworld_dag.serving.opening import open_engine
+from agentworld_dag.serving.settings import Serving
 from agentworld_dag.simulator.engine import Engine
 from agentworld_dag.simulator.simulated import Settings, SimulatedEnvironment
 from agentworld_dag.simulator.teacher_forced import Place, exact_share, predict, sample_places
 from agentworld_dag.stage import Stage, run_stage
-from agentworld_dag.training.checkpoints import load_checkpoint
 from agentworld_dag.training.tokenizer import ChatEncoder
 from agentworld_dag.trajectories.parquet import read_trajectories
 from agentworld_dag.trajectories.schema import SystemPrompt
@@ -46,13 +49,14 @@ def work(stage: Stage) -> dict[str, Any]:
     places = sample_places(validation, stage.preset.simulator.gate_turns, stage.seed)
     checkpoint = stage.inputs["world_model_rl"] / "checkpoint"
     write_simulator(stage, checkpoint, validation[0].system)
-    simulator = load_simulator(stage.out, stage.seed)
-    predicted = predict_greedily(simulator, places)
+    with open_simulator(stage.out, stage.seed, stage.preset.serving) as simulator:
+        predicted = predict_greedily(simulator, places)
     stage.meter.count_tokens(simulator.engine.tokens)
     return {
         "gate_turns": len(places),
         "gate_exact_match": exact_share(places, predicted),
         "gate_copy_exact_match": exact_share(places, [p.last_observation(FIRST_OBSERVATION) for p in places]),
+        **simulator.engine.window.counts,
     }
 
 
@@ -85,20 +89,16 @@ def write_simulator(stage: Stage, checkpoint: Path, system: SystemPrompt) -> Non
     (stage.out / MANIFEST).write_text(json.dumps(manifest, indent=2))
 
 
-def load_simulator(folder: Path, seed: int) -> Simulator:
+@contextmanager
+def open_simulator(folder: Path, seed: int, serving: Serving) -> Iterator[Simulator]:
     """The simulator a folder describes. Raises SimulatorError when there is no manifest."""
     if not (folder / MANIFEST).is_file():
         raise SimulatorError(f"{folder} holds no {MANIFEST}; materialise the asset `simulator` first")
     manifest = json.loads((folder / MANIFEST).read_text())
-    engine, encoder = load_engine(folder / manifest["checkpoint"], seed)
     settings = manifest["settings"]
-    return Simulator(engine, encoder, Settings(**{**settings, "system": SystemPrompt(**settings["system"])}))
-
-
-def load_engine(checkpoint: Path, seed: int) -> tuple[Engine, ChatEncoder]:
-    """Generation engine and chat encoder over one checkpoint."""
-    model, tokenizer = load_checkpoint(checkpoint)
-    return Engine(model, tokenizer, seed), ChatEncoder(tokenizer)
+    chosen = Settings(**{**settings, "system": SystemPrompt(**settings["system"])})
+    with open_engine(folder / manifest["checkpoint"], seed, serving) as engine:
+        yield Simulator(engine, ChatEncoder(engine.tokenizer), chosen)
 
 
 if __name__ == "__main__":

@@ -60,13 +60,23 @@ def flaw(folder: Path) -> str | None:
 
 def load_checkpoint(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Model and tokenizer of `folder`, in float32 with the key-value cache on. Raises TrainError if it is not one."""
-    if not (folder / "config.json").is_file():
-        raise TrainError(f"{folder} holds no checkpoint (no config.json); run the stage that makes it first")
+    _check(folder)
     # Eager attention: on a CPU at these sizes the fused kernel is slower, forward and backward.
     attention = "sdpa" if torch.cuda.is_available() else "eager"
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention)
     model.config.use_cache = model.generation_config.use_cache = True
     return model, AutoTokenizer.from_pretrained(folder)
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint. Raises TrainError if `folder` is not one."""
+    _check(folder)
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def _check(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise TrainError(f"{folder} holds no checkpoint (no config.json); run the stage that makes it first")
 
 
 def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -1,12 +1,12 @@
 """A policy that says what it is told to, behind the engine's interface."""
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any, cast
 
 from agentworld_dag.agents.encoder import AgentEncoder
 from agentworld_dag.agents.rollout import Policy
 from agentworld_dag.simulator.engine import Engine
+from agentworld_dag.simulator.window import Window
 from agentworld_dag.trajectories.agent_chat import call_message, episode_messages
 from tests.agents.conftest import small_agent
 
@@ -27,7 +27,7 @@ class ScriptedEngine:
 
     def __init__(self, encoder: AgentEncoder, script: Script, max_tokens: int) -> None:
         self._encoder, self._script = encoder, script
-        self.model = SimpleNamespace(config=SimpleNamespace(max_position_embeddings=max_tokens))
+        self.window = Window(encoder.tokenizer, max_tokens)
         self.batches: list[int] = []
 
     def seed(self, seed: int) -> None:

@@ -11,8 +11,9 @@ from agentworld_dag.benchmark.building import write_benchmark
 from agentworld_dag.benchmark.local import LocalModel, predict_locally
 from agentworld_dag.benchmark.samples import BenchSample, read_benchmark
 from agentworld_dag.errors import EvaluationError
-from agentworld_dag.simulator.bundle import load_engine
+from agentworld_dag.simulator.in_process import load_engine
 from agentworld_dag.simulator.teacher_forced import Place
+from agentworld_dag.training.tokenizer import ChatEncoder
 from agentworld_dag.trajectories.render import turn_messages
 from tests.small_loop import base, make_trajectory, splits
 
@@ -39,7 +40,8 @@ def test_a_checkpoint_is_shown_what_it_was_trained_on(base: Path, samples, shown
 
 def test_answers_are_those_of_the_engine(base: Path, samples, tmp_path: Path) -> None:
     rows = predict_locally(samples, model(base), tmp_path / "out")
-    engine, encoder = load_engine(base / "checkpoint", 0)
+    engine = load_engine(base / "checkpoint", 0)
+    encoder = ChatEncoder(engine.tokenizer)
     prompts = encoder.prompts(local._messages(sample, "ledger") for sample in samples)
     answers = encoder.tokenizer.batch_decode(engine.generate_batch(prompts, 8, 0.0))
     assert [rows[sample.key]["gen"] for sample in samples] == answers
@@ -57,7 +59,7 @@ def test_a_run_goes_on_where_it_was(base: Path, samples, tmp_path: Path, monkeyp
 
 
 def test_a_prompt_beyond_the_window_is_a_failed_row_with_its_cause(base: Path, samples, tmp_path: Path) -> None:
-    window = load_engine(base / "checkpoint", 0)[0].model.config.max_position_embeddings
+    window = load_engine(base / "checkpoint", 0).window.max_tokens
     rows = predict_locally(samples, model(base, max_tokens=window), tmp_path / "out")
     assert all(row["failed"] == 1.0 and "do not fit the window" in row["error_message"] for row in rows.values())
 

@@ -1,13 +1,17 @@
 """Simulators that give one answer to everything: what they score can be told from the episodes alone."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from transformers import AutoTokenizer
 
 from agentworld_dag.environments.terminal import ACTION_SPACE, FIRST_OBSERVATION, TASK_DESCRIPTION
+from agentworld_dag.serving.settings import Serving
 from agentworld_dag.simulator.bundle import Simulator
 from agentworld_dag.simulator.simulated import Settings
+from agentworld_dag.simulator.window import Window
 from agentworld_dag.training.tokenizer import ChatEncoder
 from agentworld_dag.trajectories.schema import SystemPrompt, Trajectory
 
@@ -19,8 +23,9 @@ PROMPT, UNUSABLE = "~$", "unusable"
 class ConstantEngine:
     """Completes every prompt alike."""
 
-    def __init__(self, completion: list[int]) -> None:
-        self._completion = completion
+    def __init__(self, encoder: ChatEncoder, says: str) -> None:
+        self._completion = encoder.ids(says)
+        self.window = Window(encoder.tokenizer, 1024)
         self.tokens = 0
 
     async def generate(self, prompt_ids: list[int], max_new_tokens: int, temperature: float) -> list[int]:
@@ -34,13 +39,14 @@ class ConstantEngine:
 def use_constant_simulators(monkeypatch: pytest.MonkeyPatch, module: object, tokenizer: Path) -> None:
     """From here on a simulator's folder holds nothing but what it always says; see `constant`."""
 
-    def load(folder: Path, seed: int) -> Simulator:
+    @contextmanager
+    def opened(folder: Path, seed: int, serving: Serving) -> Iterator[Simulator]:
         encoder = ChatEncoder(AutoTokenizer.from_pretrained(tokenizer))
         said = (folder / "says").read_text()
         text = said if said == UNUSABLE else f"<think>\n->\n</think>\n\n{said}"
-        return Simulator(ConstantEngine(encoder.ids(text)), encoder, SETTINGS)  # type: ignore[arg-type]
+        yield Simulator(ConstantEngine(encoder, text), encoder, SETTINGS)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "load_simulator", load)
+    monkeypatch.setattr(module, "open_simulator", opened)
 
 
 def constant(folder: Path, says: str) -> Path:

@@ -5,8 +5,9 @@ import pytest
 
 from agentworld_dag.evaluation.measurements import load
 from agentworld_dag.evaluation.reliability import WorldModel, calibration_rows, work
-from agentworld_dag.simulator.bundle import load_engine
+from agentworld_dag.simulator.in_process import load_engine
 from agentworld_dag.simulator.teacher_forced import Place
+from agentworld_dag.training.tokenizer import ChatEncoder
 from tests.small_loop import base, make_trajectory, small_preset, splits, stage
 
 __all__ = ["base", "splits", "stage"]
@@ -58,6 +59,7 @@ class Echo(WorldModel):
 
 
 def test_confidence_is_set_beside_whether_the_greedy_answer_is_right(base: Path) -> None:
-    model = Echo(*load_engine(base / "checkpoint", 0), small_preset())
+    engine = load_engine(base / "checkpoint", 0)
+    model = Echo(engine, ChatEncoder(engine.tokenizer), small_preset())
     row = calibration_rows(model, [Place(make_trajectory(0), 0)], "ledger")[0]
     assert (row["exact"], row["agreement"], row["failed"]) == (True, 0.5, False)

@@ -16,7 +16,7 @@ from agentworld_dag.simulator.simulated import Settings, SimulatedEnvironment
 from agentworld_dag.simulator.teacher_forced import Place, changed_f1, exact_share, sample_places
 from agentworld_dag.training.tokenizer import ChatEncoder
 from agentworld_dag.trajectories.schema import SystemPrompt
-from tests.small_loop import make_trajectory
+from tests.small_loop import make_trajectory, small_preset
 
 SETTINGS = Settings("ledger", 0.0, 16, "compact", SystemPrompt("A shell.", "Bash."), "~$")
 START = "cwd=~\nlist=cat"
@@ -91,9 +91,9 @@ def test_a_bundle_loads_what_it_wrote_and_gates_on_validation_turns(stage, base:
     metrics = bundle.work(running)
     assert metrics["gate_turns"] == 8
     assert 0 < metrics["gate_copy_exact_match"] < 1
-    loaded = bundle.load_simulator(running.out, seed=0)
-    assert loaded.settings.system.task_description == "You are a terminal."
-    assert loaded.environment().name == "simulator-ledger"
+    with bundle.open_simulator(running.out, 0, running.preset.serving) as loaded:
+        assert loaded.settings.system.task_description == "You are a terminal."
+        assert loaded.environment().name == "simulator-ledger"
 
 
 def test_a_bundle_survives_the_move_of_the_whole_lake(stage, base: Path, splits: Path, tmp_path: Path) -> None:
@@ -103,13 +103,14 @@ def test_a_bundle_survives_the_move_of_the_whole_lake(stage, base: Path, splits:
     moved = tmp_path / "elsewhere"
     for folder in (base, running.out):
         shutil.copytree(folder, moved / folder.relative_to(common))
-    loaded = bundle.load_simulator(moved / running.out.relative_to(common), seed=0)
-    assert Path(loaded.engine.tokenizer.name_or_path).is_relative_to(moved)
+    with bundle.open_simulator(moved / running.out.relative_to(common), 0, running.preset.serving) as loaded:
+        assert Path(loaded.engine.tokenizer.name_or_path).is_relative_to(moved)
 
 
 def test_a_folder_without_a_manifest_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(SimulatorError, match=r"holds no simulator\.json"):
-        bundle.load_simulator(tmp_path, seed=0)
+    opening = bundle.open_simulator(tmp_path, 0, small_preset().serving)
+    with pytest.raises(SimulatorError, match=r"holds no simulator\.json"), opening:
+        pass
 
 
 def test_turns_are_sampled_without_replacement_and_by_seed() -> None:

@@ -5,22 +5,20 @@ from typing import Any
 import pytest
 import torch
 
-from agentworld_dag.simulator.engine import Engine
-from agentworld_dag.training.checkpoints import load_checkpoint
+from agentworld_dag.simulator.in_process import InProcessEngine, load_engine
 
 
 @pytest.fixture(scope="module")
-def engine(base: Path) -> Engine:
-    model, tokenizer = load_checkpoint(base / "checkpoint")
-    return Engine(model, tokenizer, seed=0)
+def engine(base: Path) -> InProcessEngine:
+    return load_engine(base / "checkpoint", seed=0)
 
 
-def prompts(engine: Engine) -> list[list[int]]:
+def prompts(engine: InProcessEngine) -> list[list[int]]:
     texts = ("cat memo", "echo red > memo", "ls", "cat memo\ncat list\ncat note")
     return [list(engine.tokenizer(text)["input_ids"]) for text in texts]
 
 
-def test_greedy_answers_are_those_of_the_library(engine: Engine) -> None:
+def test_greedy_answers_are_those_of_the_library(engine: InProcessEngine) -> None:
     answers = engine.generate_batch(prompts(engine), max_new_tokens=6, temperature=0.0)
     for prompt, answer in zip(prompts(engine), answers, strict=True):
         model: Any = engine.model
@@ -38,19 +36,19 @@ def test_greedy_answers_are_those_of_the_library(engine: Engine) -> None:
         )
 
 
-def test_a_batch_answers_each_prompt_as_if_alone(engine: Engine) -> None:
+def test_a_batch_answers_each_prompt_as_if_alone(engine: InProcessEngine) -> None:
     together = engine.generate_batch(prompts(engine), 6, 0.0)
     alone = [engine.generate_batch([prompt], 6, 0.0)[0] for prompt in prompts(engine)]
     assert together == alone
 
 
-def test_tokens_of_prompts_and_answers_are_counted_once_where_one_answer_serves_two(engine: Engine) -> None:
+def test_tokens_of_prompts_and_answers_are_counted_once_where_one_answer_serves_two(engine: InProcessEngine) -> None:
     before, asked = engine.tokens, prompts(engine)
     answers = engine.generate_batch([*asked, asked[0]], 6, 0.0)
     assert engine.tokens - before == sum(map(len, asked)) + sum(map(len, answers[:-1]))
 
 
-def test_sampling_follows_the_seed(engine: Engine) -> None:
+def test_sampling_follows_the_seed(engine: InProcessEngine) -> None:
     def sample(seed: int) -> list[list[int]]:
         engine.seed(seed)
         return engine.generate_batch(prompts(engine), 8, 1.0)
@@ -58,15 +56,15 @@ def test_sampling_follows_the_seed(engine: Engine) -> None:
     assert sample(1) == sample(1) != sample(2)
 
 
-def test_waiting_requests_become_one_batch(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_requests_become_one_batch(engine: InProcessEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = []
-    real = Engine.generate_batch
+    real = InProcessEngine.generate_batch
 
-    def counting(self: Engine, asked: list[list[int]], max_new_tokens: int, temperature: float) -> list[list[int]]:
+    def counting(self: InProcessEngine, asked: list[list[int]], *settings: Any) -> list[list[int]]:
         sizes.append(len(asked))
-        return real(self, asked, max_new_tokens, temperature)
+        return real(self, asked, *settings)
 
-    monkeypatch.setattr(Engine, "generate_batch", counting)
+    monkeypatch.setattr(InProcessEngine, "generate_batch", counting)
 
     async def ask_all() -> list[list[int]]:
         return await asyncio.gather(*(engine.generate(prompt, 4, 0.0) for prompt in prompts(engine)))
@@ -76,7 +74,7 @@ def test_waiting_requests_become_one_batch(engine: Engine, monkeypatch: pytest.M
     assert answers == real(engine, prompts(engine), 4, 0.0)
 
 
-def test_a_failure_reaches_everyone_who_waits(engine: Engine) -> None:
+def test_a_failure_reaches_everyone_who_waits(engine: InProcessEngine) -> None:
     async def ask() -> list[object]:
         return await asyncio.gather(*(engine.generate([10**9], 4, 0.0) for _ in range(2)), return_exceptions=True)
 
