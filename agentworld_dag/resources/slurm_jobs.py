@@ -20,7 +20,7 @@ import dagster as dg
 
 from agentworld_dag.artifacts import is_complete
 from agentworld_dag.compute import Needs
-from agentworld_dag.errors import AgentWorldError
+from agentworld_dag.errors import AgentWorldError, ClusterError
 from agentworld_dag.exit_codes import RESUME_ME
 from agentworld_dag.resources import slurm_client
 from agentworld_dag.resources.ending import Ending, Reason, by_exit_code, run_to_the_end
@@ -96,7 +96,7 @@ class SlurmJobs(dg.ConfigurableResource):
             if found := slurm_client.live_job(request.name, folder.path):
                 context.log.info(f"goes on with job {found}, which runs or waits already")
                 return found
-            made = slurm_client.submit(request.options, folder.prepare(request.script, request.environment))
+            made = _submitted(request, folder)
             context.log.info(f"submitted job {made}; what it prints is in {folder.output}")
             return made
 
@@ -138,6 +138,17 @@ class SlurmJobs(dg.ConfigurableResource):
                 context.log.warning(f"Slurm gives no answer ({error}), is asked again in {pause_s:.0f} s")
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+
+def _submitted(request: Request, folder: JobFolder) -> str:
+    path = folder.prepare(request.script, request.environment)
+    try:
+        return slurm_client.submit(request.options, path)
+    except Unreachable:
+        raise
+    except ClusterError:
+        folder.forget_environment()  # no job will do it
+        raise
 
 
 def ending(job: Job | None, job_id: str, needs: Needs, messages: Sequence[Any]) -> Ending:

@@ -15,7 +15,7 @@ from agentworld_dag.resources.slurm_jobs import SlurmJobs
 
 ROOT = Path(__file__).parents[2]
 SLURM = ROOT / "infra" / "slurm.sh"
-SEEN_WITHIN_S = 60
+SEEN_WITHIN_S = 240
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from agentworld_dag.resources.local_jobs import LocalJobs
 from agentworld_dag.resources.script import Launcher, Script
 from tests.resources.launching import launched, logged, reason, toy
 from tests.resources.real_slurm import (
+    SEEN_WITHIN_S,
     attempts,
     is_alive,
     kill_controller,
@@ -133,6 +134,7 @@ def test_what_slurm_refuses_is_told_in_its_words(tmp_path: Path) -> None:
     result, _ = launched(slurm_jobs(tmp_path), toy(tmp_path, "finish"), tmp_path, queue="nowhere")
     assert reason(result).startswith("ClusterError: sbatch: error: ")
     assert "invalid partition" in reason(result)
+    assert not list((tmp_path / "jobs").rglob("environment"))
 
 
 def test_a_step_that_is_interrupted_leaves_no_job_and_no_process_behind(tmp_path: Path) -> None:
@@ -140,7 +142,7 @@ def test_a_step_that_is_interrupted_leaves_no_job_and_no_process_behind(tmp_path
     [stage] = attempts(toy(tmp_path, "").out)
     job_id = str(job_of(tmp_path))
     interrupted.send_signal(signal.SIGINT)
-    interrupted.wait(60)
+    interrupted.wait(SEEN_WITHIN_S)
     assert state_of(job_id) == "CANCELLED"
     assert not is_alive(stage)
 
@@ -152,7 +154,7 @@ def test_a_step_that_dies_is_followed_by_one_that_goes_on_with_its_job(tmp_path:
     died.wait()
     following = step(tmp_path, ways, ATTACHED, "second.log")
     (tmp_path / "go").touch()
-    assert following.wait(60) == 0
+    assert following.wait(SEEN_WITHIN_S) == 0
     assert len(attempts(toy(tmp_path, "").out)) == 1
     assert BEGUN in (tmp_path / "second.log").read_text()
 
@@ -161,7 +163,7 @@ def test_two_steps_for_one_artifact_share_its_job(tmp_path: Path) -> None:
     ways = f"until {tmp_path / 'go'}"
     steps = [step(tmp_path, ways, BEGUN), step(tmp_path, ways, ATTACHED, "second.log")]
     (tmp_path / "go").touch()
-    assert [each.wait(60) for each in steps] == [0, 0]
+    assert [each.wait(SEEN_WITHIN_S) for each in steps] == [0, 0]
     assert len(attempts(toy(tmp_path, "").out)) == 1
 
 
@@ -190,7 +192,7 @@ def test_credentials_reach_the_stage_and_nobody_else(tmp_path: Path, monkeypatch
     left = [path for path in (tmp_path / "jobs").rglob("*") if path.is_file() and b"swordfish" in path.read_bytes()]
     assert b"swordfish" in Path(f"/proc/{stage}/environ").read_bytes()
     (tmp_path / "go").touch()
-    assert going.wait(60) == 0
+    assert going.wait(SEEN_WITHIN_S) == 0
     assert "swordfish" not in shown + script
     assert not left
 
