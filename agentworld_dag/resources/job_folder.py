@@ -1,7 +1,7 @@
 """The folder through which a step and its job on another machine talk, on a file system that both mount.
 
     context    what Pipes tells the job       output    what the job's process prints
-    messages   what the job tells Pipes       job.sh, environment    how it is started
+    messages   what the job tells Pipes       job.sh, environment-*    how it is started
 
 Files are opened anew at each look, which is when network file systems show what
 others have written. Nothing but whole lines is read. Dagster's own readers for
@@ -11,6 +11,7 @@ which another step started would lose what was said before.
 
 import fcntl
 import json
+import secrets
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
@@ -99,21 +100,24 @@ class JobFolder:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def prepare(self, script: str, environment: Mapping[str, str]) -> Path:
-        """The job script, for a job that begins anew."""
+    def begin_anew(self, environment: Mapping[str, str]) -> Path:
+        """Empty files for another job, and its environment in a file of its own, which the job deletes."""
         (self.path / "messages").write_text("")
         self.output.write_text("")
-        self.forget_environment()
-        (self.path / ENVIRONMENT).touch(mode=0o600)
-        (self.path / ENVIRONMENT).write_text(
-            "".join(f"{name}={shlex.quote(value)}\n" for name, value in environment.items())
-        )
+        path = self.path / f"{ENVIRONMENT}-{secrets.token_hex(4)}"
+        path.touch(mode=0o600)
+        path.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in environment.items()))
+        return path
+
+    def write_script(self, script: str) -> Path:
         path = self.path / "job.sh"
         path.write_text(script)
         return path
 
     def forget_environment(self) -> None:
-        (self.path / ENVIRONMENT).unlink(missing_ok=True)
+        """Of jobs that will not start any more."""
+        for path in self.path.glob(f"{ENVIRONMENT}-*"):
+            path.unlink(missing_ok=True)
 
     def pass_on(self) -> None:
         """What the job has said and printed since the last time, into the step's log and its stderr."""

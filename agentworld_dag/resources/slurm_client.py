@@ -134,4 +134,5 @@ def _asked(*command: str) -> str:
     if done.returncode == 0:
         return done.stdout
     words = " ".join(done.stderr.split()) or f"{command[0]} ended with code {done.returncode}"
-    raise Unreachable(words) if NO_CONNECTION.search(words) else ClusterError(words)
+    broken_off = done.returncode < 0  # by SIGPIPE, when the controller closes a connection it was slow to serve
+    raise Unreachable(words) if broken_off or NO_CONNECTION.search(words) else ClusterError(words)

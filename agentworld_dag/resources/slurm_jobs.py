@@ -73,7 +73,8 @@ class SlurmJobs(dg.ConfigurableResource):
             request = Request(
                 script.name,
                 [*sbatch_options(script.name, folder.path, needs, self.image_option), *self.options],
-                job_script(script.command(preset, self.python), needs.nodes),
+                script.command(preset, self.python),
+                needs.nodes,
                 {**self._environment(script, preset), **session.get_bootstrap_env_vars()},
             )
             try:
@@ -141,9 +142,10 @@ class SlurmJobs(dg.ConfigurableResource):
 
 
 def _submitted(request: Request, folder: JobFolder) -> str:
-    path = folder.prepare(request.script, request.environment)
+    environment = folder.begin_anew(request.environment)
+    script = folder.write_script(job_script(request.command, request.nodes, environment.name))
     try:
-        return slurm_client.submit(request.options, path)
+        return slurm_client.submit(request.options, script)
     except Unreachable:
         raise
     except ClusterError:

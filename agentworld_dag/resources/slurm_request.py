@@ -15,7 +15,7 @@ from pathlib import Path
 
 from agentworld_dag.compute import Needs
 from agentworld_dag.errors import ConfigError
-from agentworld_dag.resources.job_folder import ENVIRONMENT, OUTPUT
+from agentworld_dag.resources.job_folder import OUTPUT
 
 EARLY_S = 60
 """Slurm may send the signal before the time limit up to a minute early, and rounds limits up to whole minutes."""
@@ -29,7 +29,8 @@ class Request:
     name: str
     options: Sequence[str]
     """Of sbatch."""
-    script: str
+    command: Sequence[str]
+    nodes: int
     environment: Mapping[str, str]
 
 
@@ -59,12 +60,13 @@ def sbatch_options(name: str, folder: Path, needs: Needs, image_option: str | No
     return options
 
 
-def job_script(command: Sequence[str], nodes: int) -> str:
+def job_script(command: Sequence[str], nodes: int, environment: str) -> str:
     """The stage takes the shell's place, so that Slurm's signals and its exit code are the stage's own.
 
-    On several nodes it is started once on each, with the variables that torch's rendezvous reads.
+    On several nodes it is started once on each, with the variables that torch's rendezvous reads. `environment`: name
+    of the file with its variables, in the folder that the job starts in.
     """
-    lines = ["#!/bin/bash", "set -a", f". ./{ENVIRONMENT} && rm ./{ENVIRONMENT} || exit 1", "set +a"]
+    lines = ["#!/bin/bash", "set -a", f". ./{environment} && rm ./{environment} || exit 1", "set +a"]
     if nodes == 1:
         return "\n".join([*lines, f"exec {shlex.join(command)}", ""])
     lines += [

@@ -19,7 +19,7 @@ def test_a_growing_file_is_read_by_whole_lines_and_once(tmp_path: Path) -> None:
 
 def test_a_step_that_comes_later_reads_from_the_start(tmp_path: Path) -> None:
     folder = JobFolder(tmp_path / "job")
-    folder.prepare("", {})
+    folder.begin_anew({})
     folder.output.write_text("one\n")
     assert GrowingFile(folder.output).lines() == ["one"]
     assert GrowingFile(JobFolder(tmp_path / "job").output).lines() == ["one"]
@@ -28,7 +28,7 @@ def test_a_step_that_comes_later_reads_from_the_start(tmp_path: Path) -> None:
 def test_a_job_that_begins_anew_begins_with_empty_files(tmp_path: Path) -> None:
     folder = JobFolder(tmp_path / "job")
     for _ in range(2):
-        folder.prepare("", {"KEY": "value"})
+        folder.begin_anew({})
         assert folder.output.read_text() == (folder.path / "messages").read_text() == ""
         folder.output.write_text("one\n")
         (folder.path / "messages").write_text("{}\n")

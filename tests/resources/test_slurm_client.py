@@ -50,21 +50,22 @@ def test_spans_of_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "error"),
+    ("does", "error"),
     [
-        ("slurm_load_jobs error: Unable to contact slurm controller (connect failure)", Unreachable),
-        ("slurm_load_jobs error: Socket timed out on send/recv operation", Unreachable),
-        ("slurm_load_jobs error: Access/permission denied", ClusterError),
+        ("fail 'slurm_load_jobs error: Unable to contact slurm controller (connect failure)'", Unreachable),
+        ("fail 'slurm_load_jobs error: Socket timed out on send/recv operation'", Unreachable),
+        ("kill -PIPE $$", Unreachable),
+        ("fail 'slurm_load_jobs error: Access/permission denied'", ClusterError),
     ],
 )
 def test_no_answer_is_told_from_a_refusal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, error: type[ClusterError]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str, error: type[ClusterError]
 ) -> None:
     scontrol = tmp_path / "scontrol"
-    scontrol.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+    scontrol.write_text(f"#!/bin/sh\nfail() {{ echo $1 >&2; exit 1; }}\n{does}\n")
     scontrol.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    with pytest.raises(ClusterError, match="slurm_load_jobs error") as raised:
+    with pytest.raises(ClusterError, match=r"slurm_load_jobs error|scontrol ended with code -13") as raised:
         job("7")
     assert type(raised.value) is error
 

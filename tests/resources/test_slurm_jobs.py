@@ -134,7 +134,7 @@ def test_what_slurm_refuses_is_told_in_its_words(tmp_path: Path) -> None:
     result, _ = launched(slurm_jobs(tmp_path), toy(tmp_path, "finish"), tmp_path, queue="nowhere")
     assert reason(result).startswith("ClusterError: sbatch: error: ")
     assert "invalid partition" in reason(result)
-    assert not list((tmp_path / "jobs").rglob("environment"))
+    assert not list((tmp_path / "jobs").rglob("environment*"))
 
 
 def test_a_step_that_is_interrupted_leaves_no_job_and_no_process_behind(tmp_path: Path) -> None:

@@ -44,15 +44,16 @@ def test_an_image_needs_to_be_told_how() -> None:
 def test_the_job_gets_its_environment_as_it_was_and_leaves_no_copy(tmp_path: Path) -> None:
     folder = JobFolder(tmp_path / "job")
     environment = {"KEY": 'it\'s a "$secret"\nof two lines', "PATH": "/usr/bin:/bin"}
-    script = folder.prepare(job_script(["printenv", "KEY"], 1), environment)
-    assert (folder.path / "environment").stat().st_mode & 0o777 == 0o600
+    written = folder.begin_anew(environment)
+    script = folder.write_script(job_script(["printenv", "KEY"], 1, written.name))
+    assert written.stat().st_mode & 0o777 == 0o600
     printed = subprocess.run(["bash", script], cwd=folder.path, env={}, capture_output=True, text=True, check=True)
     assert printed.stdout == environment["KEY"] + "\n"
-    assert not (folder.path / "environment").exists()
+    assert not written.exists()
 
 
 def test_on_several_nodes_the_stage_starts_on_each(tmp_path: Path) -> None:
-    script = job_script(["python", "-m", "stage"], 2)
+    script = job_script(["python", "-m", "stage"], 2, "environment-0")
     assert "srun --export=ALL --kill-on-bad-exit=1 python -m stage" in script
     assert "--signal=TERM@20" in sbatch_options("cpt-0123", FOLDER, needs(nodes=2, grace_s=20), None)
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
