@@ -15,7 +15,7 @@ endif
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run study drill test check ui bench vllm screenshots setup system clean
+.PHONY: run study drill test check ui bench vllm slurm screenshots setup system clean
 .DEFAULT_GOAL := run
 
 run: setup            ## one turn of the loop: PRESET, SEED, ROUND
@@ -50,6 +50,9 @@ $(VENV_VLLM)/.installed: infra/vllm-constraints.txt
 	$(VENV_VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
 
+slurm:                ## a Slurm for this machine, by apt; infra/slurm.sh starts and stops one
+	@infra/slurm.sh install
+
 screenshots: setup    ## docs/images, from the UIs over a finished round; needs /usr/bin/chromium
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python infra/screenshots.py
 
@@ -65,5 +68,5 @@ system:               ## bubblewrap, by apt where that is possible
 	@infra/system.sh
 
 clean:                ## the virtual environments and everything the commands have made; nothing else in AGENTWORLD_HOME
-	rm -rf .venv .venv-vllm .pytest_cache .ruff_cache $(foreach made,dagster lake mlflow reports drill terminal-image .lock,"$(AGENTWORLD_HOME)/$(made)")
+	rm -rf .venv .venv-vllm .pytest_cache .ruff_cache $(foreach made,dagster lake mlflow reports drill slurm terminal-image .lock,"$(AGENTWORLD_HOME)/$(made)")
 	@rmdir "$(AGENTWORLD_HOME)" 2>/dev/null || true

@@ -27,7 +27,7 @@ from agentworld_dag.jobs.loop import (
 )
 from agentworld_dag.jobs.run_process import die_with_code_server
 from agentworld_dag.resources.lake import Lake
-from agentworld_dag.resources.local_jobs import LocalJobs
+from agentworld_dag.resources.launchers import launcher_from_environment
 from agentworld_dag.resources.preset import preset_from_environment
 from agentworld_dag.resources.registry import ModelRegistry
 from agentworld_dag.resources.reports import Reports
@@ -74,7 +74,7 @@ defs = dg.Definitions(
     resources={
         "preset": preset_from_environment(),
         "lake": Lake(root=str(here.lake)),
-        "jobs": LocalJobs(tracking_uri=here.mlflow_uri),
+        "jobs": launcher_from_environment(here),
         "registry": ModelRegistry(tracking_uri=here.mlflow_uri),
         "reports": Reports(root=str(here.reports)),
     },

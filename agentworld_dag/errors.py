@@ -50,5 +50,9 @@ class EvaluationError(AgentWorldError):
     """A number was asked for that the measurements cannot give."""
 
 
+class ClusterError(AgentWorldError):
+    """The scheduler of a cluster cannot be asked, or refuses a job."""
+
+
 class RunError(AgentWorldError):
     """A step of a run failed; the message is the step's own reason."""

@@ -2,6 +2,7 @@
 
     <home>/dagster   the Dagster instance        <home>/lake      artifacts, content-addressed
     <home>/mlflow    the local MLflow store      <home>/reports   the last report of each round
+    <home>/slurm     what steps and their Slurm jobs tell each other
     <home>/terminal-image    which image of the real shell is installed, see `environments.images`
 
 Settings that name a place or a run come from the environment here and nowhere else.
@@ -33,6 +34,10 @@ class Home:
     @property
     def reports(self) -> Path:
         return self.root / "reports"
+
+    @property
+    def slurm(self) -> Path:
+        return self.root / "slurm"
 
     @property
     def terminal_image(self) -> Path:

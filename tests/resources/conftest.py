@@ -15,6 +15,10 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from agentworld_dag.resources.registry import ModelRegistry
+from tests.resources.real_slurm import slurm
+from tests.small_loop import splits
+
+__all__ = ["slurm", "splits"]
 
 START_TIMEOUT_S = 120
 

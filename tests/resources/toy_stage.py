@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from agentworld_dag.errors import TrainError
@@ -38,6 +39,11 @@ def behave(way: str) -> None:
         sys.exit(RESUME_ME)
     if way == "sleep":
         time.sleep(120)
+    if way == "hoard":
+        _ = b"x" * (2 << 30)
+    if way.startswith("until "):
+        while not Path(way.removeprefix("until ")).exists():
+            time.sleep(0.05)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# A real Slurm of one node, on loopback only, with everything it writes in one folder. For trying and testing the launcher.
+#
+#   infra/slurm.sh install      slurmctld, slurmd, slurm-client and munge, by apt where that needs no password
+#   infra/slurm.sh start DIR    prints nothing when it is up; then: export SLURM_CONF=DIR/slurm.conf
+#   infra/slurm.sh stop DIR     cancels what runs, and ends its daemons
+#
+# Two partitions over the same node: what is submitted to `urgent` pre-empts what runs in `work`. Memory limits are
+# enforced where cgroups of version 1 can be written; elsewhere a job may take more than it asked for. No accounting.
+set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin
+
+packages=(slurmctld slurmd slurm-client munge)
+
+installed() { command -v sbatch slurmctld slurmd munged >/dev/null; }
+
+install_packages() {
+  installed && return
+  local as_root=(sudo -n)
+  [ "$(id -u)" = 0 ] && as_root=()
+  if ! command -v apt-get >/dev/null || ! {
+    "${as_root[@]}" apt-get update --quiet --quiet &&
+      "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --quiet --quiet --yes --no-install-recommends "${packages[@]}"
+  } >/dev/null; then
+    echo "cannot install from here: sudo apt-get install ${packages[*]}   (Debian, Ubuntu)" >&2
+    exit 1
+  fi
+}
+
+free_port() {
+  python3 -c 'import socket; found = socket.socket(); found.bind(("127.0.0.1", 0)); print(found.getsockname()[1])'
+}
+
+limits_memory() { [ "$(id -u)" = 0 ] && [ -w /sys/fs/cgroup/memory ] && [ -w /sys/fs/cgroup/freezer ]; }
+
+write_configuration() {
+  local user host processes memory_mib
+  user=$(id -un) host=$(hostname -s)
+  processes=proctrack/linuxproc tasks=task/none
+  if limits_memory; then processes=proctrack/cgroup tasks=task/cgroup; fi
+  memory_mib=$(awk '/^MemTotal/ { print int($2 / 1024 * 0.9) }' /proc/meminfo)
+  cat >"$dir/slurm.conf" <<TEXT
+ClusterName=agentworld
+SlurmctldHost=localhost(127.0.0.1)
+SlurmctldPort=$(free_port)
+SlurmdPort=$(free_port)
+CommunicationParameters=NoAddrCache,NoInAddrAny,NoCtldInAddrAny
+AuthType=auth/munge
+AuthInfo=socket=$dir/munge.socket
+SlurmUser=$user
+SlurmdUser=$user
+StateSaveLocation=$dir/state
+SlurmdSpoolDir=$dir/spool
+SlurmctldPidFile=$dir/slurmctld.pid
+SlurmdPidFile=$dir/slurmd.pid
+SlurmctldLogFile=$dir/slurmctld.log
+SlurmdLogFile=$dir/slurmd.log
+ProctrackType=$processes
+TaskPlugin=$tasks
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+PreemptType=preempt/partition_prio
+PreemptMode=CANCEL
+ReturnToService=2
+KillWait=10
+MpiDefault=none
+NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$memory_mib State=UNKNOWN
+PartitionName=work Nodes=ALL Default=YES PriorityTier=1 GraceTime=10
+PartitionName=urgent Nodes=ALL PriorityTier=2
+TEXT
+  cat >"$dir/cgroup.conf" <<TEXT
+CgroupPlugin=cgroup/v1
+ConstrainRAMSpace=yes
+ConstrainSwapSpace=yes
+TEXT
+}
+
+start() {
+  mkdir -p "$dir/state" "$dir/spool"
+  write_configuration
+  (umask 077 && head -c 1024 /dev/urandom >"$dir/munge.key")
+  munged --force --socket="$dir/munge.socket" --key-file="$dir/munge.key" --pid-file="$dir/munged.pid" \
+    --log-file="$dir/munged.log" --seed-file="$dir/munged.seed"
+  export SLURM_CONF=$dir/slurm.conf
+  slurmctld -c
+  slurmd -c
+  for _ in $(seq 100); do
+    [ "$(sinfo --noheader --partition=work --format=%t 2>/dev/null)" = idle ] && return
+    sleep 0.2
+  done
+  echo "no idle node after 20 s, see $dir/*.log" >&2
+  tail -n 5 "$dir"/slurm*.log >&2
+  stop
+  exit 1
+}
+
+stop() {
+  export SLURM_CONF=$dir/slurm.conf
+  timeout 20 scancel --me --quiet 2>/dev/null || true
+  for _ in $(seq 100); do
+    [ -z "$(timeout 5 squeue --noheader 2>/dev/null)" ] && break
+    sleep 0.2
+  done
+  for daemon in slurmd slurmctld munged; do end "$dir/$daemon.pid"; done
+}
+
+end() { # the daemon whose id is in the file, and waits for it
+  local pid
+  pid=$(cat "$1" 2>/dev/null) || return 0
+  kill "$pid" 2>/dev/null || return 0
+  for _ in $(seq 100); do
+    kill -0 "$pid" 2>/dev/null || return 0
+    sleep 0.1
+  done
+  kill -KILL "$pid"
+}
+
+case ${1:-} in
+  install) install_packages ;;
+  start | stop)
+    installed || { echo "no Slurm here: infra/slurm.sh install" >&2; exit 1; }
+    dir=$(realpath --canonicalize-missing "${2:?the folder of this Slurm}")
+    "$1" ;;
+  *) sed -n '2,7p' "$0" >&2; exit 2 ;;
+esac

@@ -1,0 +1,36 @@
+"""The launcher that the environment names."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentworld_dag.errors import ConfigError
+from agentworld_dag.home import Home
+from agentworld_dag.resources.launchers import launcher_from_environment
+from agentworld_dag.resources.local_jobs import LocalJobs
+from agentworld_dag.resources.slurm_jobs import SlurmJobs
+
+HOME = Home(Path("/lake"))
+
+
+def test_stages_run_on_this_machine_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AGENTWORLD_JOBS", raising=False)
+    assert isinstance(launcher_from_environment(HOME), LocalJobs)
+
+
+def test_slurm_is_set_up_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENTWORLD_JOBS", "slurm")
+    monkeypatch.setenv("AGENTWORLD_SLURM_OPTIONS", "--account=lab --comment='two words'")
+    monkeypatch.setenv("AGENTWORLD_SLURM_PASSED", "LAB_*")
+    found = launcher_from_environment(HOME)
+    assert isinstance(found, SlurmJobs)
+    assert found.options == ["--account=lab", "--comment=two words"]
+    assert (found.folder, found.python, found.image_option) == ("/lake/slurm", sys.executable, None)
+    assert {"AWS_*", "LAB_*"} <= set(found.passed)
+
+
+def test_another_name_is_refused_with_those_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENTWORLD_JOBS", "cloud")
+    with pytest.raises(ConfigError, match="AGENTWORLD_JOBS=cloud: expected one of local, slurm"):
+        launcher_from_environment(HOME)
