@@ -8,7 +8,8 @@ no work of the model's and is in the utilisation. Sharded weights travel three
 times in each pass: gathered for the forward and the backward pass, and their
 gradients reduced (ZeRO, arXiv 1910.02054, section 7); that goes on beside the
 computation, and the slower of the two counts. Linear attention's own products,
-the optimizer, start-up, waiting for environments and judges are left out.
+the optimizer, handing weights to engines, start-up, waiting for environments
+and judges are left out.
 """
 
 from dataclasses import dataclass
@@ -28,13 +29,15 @@ class Effort:
     training_h: float
     moving_h: float
     """Of weights and gradients between GPUs, meanwhile."""
-    generating_h: float
+    reading_h: float
+    """Of prompts, by engines."""
+    writing_h: float
     hourly: float
     """Price of all machines."""
 
     @property
     def hours(self) -> float:
-        return max(self.training_h, self.moving_h) + self.generating_h
+        return max(self.training_h, self.moving_h) + self.reading_h + self.writing_h
 
     @property
     def money(self) -> float:
@@ -46,8 +49,13 @@ def effort(case: Case) -> Effort:
     trained = 3 * work.trained_tokens * _forward(case, work.sequence_tokens)
     read = work.read_tokens * _forward(case, work.sequence_tokens)
     written = work.written_tokens * _forward(case, 2 * work.sequence_tokens)  # each sees the whole sequence before it
-    generating_h = _hours(case, read, mfu.reading) + _hours(case, written, mfu.writing)
-    return Effort(_hours(case, trained, mfu.training), _moving_h(case), generating_h, _hourly(case))
+    return Effort(
+        training_h=_hours(case, trained, mfu.training),
+        moving_h=_moving_h(case),
+        reading_h=_hours(case, read, mfu.reading),
+        writing_h=_hours(case, written, mfu.writing),
+        hourly=_hourly(case),
+    )
 
 
 def _forward(case: Case, sequence_tokens: int) -> float:

@@ -50,6 +50,11 @@ def not_saved(case: Case) -> dict[str, float]:
     return _gib({"activations": kept, "logits": whole})
 
 
+def checkpoint_gib(case: Case) -> float:
+    """On disk, of all devices: what training resumes from, which is all that is held but gradients."""
+    return sum(size for part, size in _held(case).items() if part != "gradients") * case.devices / GIB
+
+
 def _held(case: Case) -> dict[str, float]:
     total, each = parameters(case.model).total / case.devices, case.plan.bytes
     return {

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from agentworld_dag.config import Preset
 from agentworld_dag.scale.case import Case, cases
 from agentworld_dag.scale.effort import effort
-from agentworld_dag.scale.memory import memory, not_saved
+from agentworld_dag.scale.memory import checkpoint_gib, memory, not_saved
 from agentworld_dag.scale.remedies import fits, remedies
 from agentworld_dag.scale.shape import full_layers, parameters
 
@@ -55,6 +55,7 @@ def _table(shown: list[Case]) -> Iterator[str]:
     yield "GiB, if nothing were saved"
     for part in ("activations", "logits"):
         yield _row(f"  {part}", [_gib(not_saved(case)[part]) for case in shown])
+    yield _row("GiB of a checkpoint", [_gib(checkpoint_gib(case)) for case in shown])
     yield from _effort_rows(shown)
 
 
@@ -70,10 +71,12 @@ def _effort_rows(shown: list[Case]) -> Iterator[str]:
     work, found = [case.work for case in shown], [effort(case) for case in shown]
     hours, money = sum(each.hours for each in found), sum(each.money for each in found)
     yield _row("tokens trained on", [_count(each.trained_tokens) for each in work])
-    yield _row("tokens read and written", [_count(each.read_tokens + each.written_tokens) for each in work])
+    yield _row("tokens read", [_count(each.read_tokens) for each in work])
+    yield _row("tokens written", [_count(each.written_tokens) for each in work])
     yield _row("training", [_time(each.training_h) for each in found])
     yield _row("moving weights meanwhile", [_time(each.moving_h) for each in found])
-    yield _row("generating", [_time(each.generating_h) for each in found])
+    yield _row("reading prompts", [_time(each.reading_h) for each in found])
+    yield _row("writing", [_time(each.writing_h) for each in found])
     yield _row(f"in all {_time(hours)}", [_time(each.hours) for each in found])
     yield _row(f"{shown[0].prices.currency} {money:,.2f}", [f"{each.money:,.2f}" for each in found])
 

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from agentworld_dag.config import Preset, load_preset
 from agentworld_dag.home import preset_path
 from agentworld_dag.scale.case import Case, cases
-from agentworld_dag.scale.memory import GIB, memory, not_saved
+from agentworld_dag.scale.memory import GIB, checkpoint_gib, memory, not_saved
 from agentworld_dag.training.optimizer import build_optimizer
 from tests.scale.test_shape import config_of
 
@@ -72,6 +72,13 @@ def test_a_stage_that_generates_nothing_has_no_engine():
     weights = [memory(case("base", stage)).generating["engine weights"] for stage in ("training.world_model_rl",)]
     practice = memory(case("base", "agents.agent_rl")).generating["engine weights"]
     assert practice == 2 * weights[0]  # the policy's and the simulator's
+
+
+def test_a_checkpoint_is_as_large_however_many_hold_it():
+    two = case("base", "training.sft")
+    four = replace(two, needs=two.needs.model_copy(update={"nodes": 4}))
+    assert checkpoint_gib(four) == pytest.approx(checkpoint_gib(two))
+    assert checkpoint_gib(two) * GIB == pytest.approx(14 * 34_660_610_688)  # 2 + 4 + 2 x 4 bytes a weight
 
 
 def test_training_and_generating_take_turns():
