@@ -1,13 +1,15 @@
 """What to change in a preset so that a stage fits: each change alone, the least of it that is enough."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import ceil
 
 from agentworld_dag.scale.case import Case
 from agentworld_dag.scale.memory import memory
 
-DOUBLINGS = 6
+DOUBLED = tuple(2**power for power in range(1, 7))
+Tried = list[tuple[str, Case]]
+"""Changes of one kind, in words and made."""
 
 
 def fits(case: Case) -> bool:
@@ -22,44 +24,60 @@ def remedies(case: Case) -> list[str]:
     return [words for words in enough if words]
 
 
-def _changes(case: Case) -> Iterator[list[tuple[str, Case]]]:
-    plan, work, needs = case.plan, case.work, case.needs
-    doubled = [2**power for power in range(1, DOUBLINGS + 1)]
-    if not plan.recompute_activations:
+def _changes(case: Case) -> Iterator[Tried]:
+    """Kinds of change, each from the smallest on."""
+    if not case.plan.recompute_activations:
         yield [("recompute activations", _planned(case, recompute_activations=True))]
-    yield [
-        (f"{times} times the passes per step", replace(case, work=replace(work, tokens_per_pass=fewer)))
-        for times in doubled
-        if (fewer := work.tokens_per_pass // times)
-    ]
-    if work.cached_tokens:
-        yield [
-            (f"{fewer} sequences generated at once", _generating(case, sequences=fewer))
-            for times in doubled
-            if (fewer := plan.rollouts.sequences // times)
-        ]
+    yield _smaller_passes(case)
+    if case.work.cached_tokens:
+        yield _fewer_at_once(case)
     if case.sharded:
-        yield [
-            (f"one sequence over {gpus} GPUs", _planned(case, sequence_gpus=gpus))
-            for times in doubled
-            if case.devices % (gpus := plan.sequence_gpus * times) == 0
-        ]
-        if work.cached_tokens:
-            yield [
-                (f"an engine over {gpus} GPUs", _generating(case, engine_gpus=gpus))
-                for times in doubled
-                if case.devices % (gpus := plan.rollouts.engine_gpus * times) == 0
-            ]
-    yield [("moments in 8 bits", _planned(case, bytes=plan.bytes.model_copy(update={"moment": 1})))]
-    if case.on_gpu:
-        yield [
-            (f"{nodes} nodes", replace(case, needs=needs.model_copy(update={"nodes": nodes})))
-            for times in doubled
-            if (nodes := needs.nodes * times)
-        ]
-    else:
-        enough = ceil(memory(case).total)
-        yield [(f"{enough} GiB of memory", replace(case, needs=needs.model_copy(update={"memory_gib": enough})))]
+        yield _wider(case, "one sequence over {} GPUs", case.plan.sequence_gpus, _with_sequence_gpus)
+    if case.sharded and case.work.cached_tokens:
+        yield _wider(case, "an engine over {} GPUs", case.plan.rollouts.engine_gpus, _with_engine_gpus)
+    yield [("moments in 8 bits", _planned(case, bytes=case.plan.bytes.model_copy(update={"moment": 1})))]
+    yield _more_nodes(case) if case.on_gpu else _more_memory(case)
+
+
+def _smaller_passes(case: Case) -> Tried:
+    smaller = [(times, case.work.tokens_per_pass // times) for times in DOUBLED]
+    return [
+        (f"{times} times the passes per step", replace(case, work=replace(case.work, tokens_per_pass=tokens)))
+        for times, tokens in smaller
+        if tokens
+    ]
+
+
+def _fewer_at_once(case: Case) -> Tried:
+    fewer = [case.plan.rollouts.sequences // times for times in DOUBLED]
+    return [(f"{count} sequences generated at once", _generating(case, sequences=count)) for count in fewer if count]
+
+
+def _wider(case: Case, words: str, gpus: int, changed: Callable[[Case, int], Case]) -> Tried:
+    counts = [gpus * times for times in DOUBLED if case.devices % (gpus * times) == 0]
+    return [(words.format(count), changed(case, count)) for count in counts]
+
+
+def _more_nodes(case: Case) -> Tried:
+    counts = [case.needs.nodes * times for times in DOUBLED]
+    return [(f"{count} nodes", _asking(case, nodes=count)) for count in counts]
+
+
+def _more_memory(case: Case) -> Tried:
+    enough = ceil(memory(case).total)
+    return [(f"{enough} GiB of memory", _asking(case, memory_gib=enough))]
+
+
+def _with_sequence_gpus(case: Case, gpus: int) -> Case:
+    return _planned(case, sequence_gpus=gpus)
+
+
+def _with_engine_gpus(case: Case, gpus: int) -> Case:
+    return _generating(case, engine_gpus=gpus)
+
+
+def _asking(case: Case, **changes: object) -> Case:
+    return replace(case, needs=case.needs.model_copy(update=changes))
 
 
 def _planned(case: Case, **changes: object) -> Case:

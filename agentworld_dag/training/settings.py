@@ -28,7 +28,7 @@ class LinearAttention(Section):
     """Qwen3.5's hybrid: gated delta rule in most layers, in the others full attention with an output gate."""
 
     full_every: Count
-    """Every so-manieth layer has full attention."""
+    """Of so many layers in a row the last one has full attention."""
     key_heads: Count
     value_heads: Count
     head_size: Count
