@@ -3,6 +3,7 @@
     agentworld run --preset tiny --seed 0      one turn of the loop: `make run`
     agentworld study --preset tiny --seeds 5   the loop over seeds, pooled: `make study`
     agentworld bench score JUDGED.jsonl        the benchmark alone, without the graph
+    agentworld plan --preset base              what a size needs: memory, hours and money, computed
     agentworld image talkative                 change how the real shell's tools answer
 
 Everything else a person does with the loop is done in the Dagster and MLflow
@@ -18,10 +19,11 @@ from pathlib import Path
 from agentworld_dag import preflight
 from agentworld_dag.artifacts import naming_full_disk
 from agentworld_dag.benchmark.parser import add_commands
+from agentworld_dag.config import load_preset
 from agentworld_dag.cost import process_started_at
 from agentworld_dag.environments import images
 from agentworld_dag.errors import AgentWorldError
-from agentworld_dag.home import home
+from agentworld_dag.home import home, preset_path
 from agentworld_dag.rounds import FIRST_ROUND
 
 WALL_TIME = "%.0f s: %.0f s with a stage at work, %.0f s (%.0f %%) orchestration and process start-up"
@@ -64,6 +66,14 @@ def study(options: argparse.Namespace) -> None:
 
     pool([read_report(folder) for folder in artifacts], options.out)
     log.info("results of %d seeds: %s", len(artifacts), options.out)
+
+
+def plan(options: argparse.Namespace) -> None:
+    """Memory per GPU, hours and money of every stage that trains, by arithmetic; nothing is run."""
+    from agentworld_dag.scale.table import page
+
+    preset = load_preset(preset_path(options.preset), options.round)
+    sys.stdout.write(page(preset, options.stage))
 
 
 def image(options: argparse.Namespace) -> None:
@@ -119,6 +129,11 @@ def _parser() -> argparse.ArgumentParser:
     rehearsal.add_argument("--image", default="talkative", help="what the real shell changes to")
     rehearsal.add_argument("--quiet-probes", type=int, default=2, help="before the change")
     rehearsal.add_argument("--deadline-s", type=float, default=1200, help="for all of it")
+    sizes = commands.add_parser("plan", help="memory, hours and money of a preset's stages, computed")
+    sizes.set_defaults(command=plan)
+    sizes.add_argument("--preset", default="tiny", help="a name under infra/presets, or a path")
+    sizes.add_argument("--round", default=FIRST_ROUND)
+    sizes.add_argument("--stage", help="one script, such as training.sft; all that train by default")
     bench = commands.add_parser("bench", help="the benchmark alone, without the graph")
     add_commands(bench)
     shell_image = commands.add_parser("image", help="which image of the real shell is installed")

@@ -21,7 +21,10 @@ RUNNING = (
     *("errors", "code_version", "home", "cost", "prices"),
 )
 """How a stage is run, recorded, priced and versioned, and where."""
-SETTINGS = ("config", "compute", "settings", "benchmark.settings", "monitoring.settings", "serving.settings")
+SETTINGS = (
+    *("config", "compute", "settings", "agents.settings", "benchmark.settings"),
+    *("monitoring.settings", "scale.settings", "serving.settings", "training.settings"),
+)
 """The types of settings; the values that a stage reads are in its fingerprint (`assets.recipe`)."""
 UNVERSIONED = frozenset(f"{PACKAGE}.{name}" for name in RUNNING + SETTINGS)
 """What these say does not change what a stage makes."""

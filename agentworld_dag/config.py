@@ -1,29 +1,35 @@
 """The typed preset: every setting of a run, bounded, each default in one place.
 
 A preset is a YAML file under `infra/presets`. The tiny preset is written out
-in full there; this module holds types and bounds, and no defaults, so a value
-lives in exactly one file. Secrets never enter a preset: they come from the
-environment.
+in full there; another one may say `extends: tiny` and only what differs.
+Modules hold types and bounds, and no defaults, so a value lives in files that
+people edit. Secrets never enter a preset: they come from the environment.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from agentworld_dag.agents.settings import Agent
 from agentworld_dag.benchmark.settings import Benchmark
 from agentworld_dag.compute import Compute
 from agentworld_dag.errors import ConfigError
+from agentworld_dag.home import PRESETS
 from agentworld_dag.monitoring.settings import Probe, Review, Watch
 from agentworld_dag.prices import Prices
 from agentworld_dag.rounds import EPISODES_PER_ROUND, FIRST_ROUND, LaterRounds, is_later, merged
+from agentworld_dag.scale.settings import Plan
 from agentworld_dag.serving.settings import Serving
 from agentworld_dag.settings import MAX_SEED, Count, Rate, Section, Seed, Share, Temperature
+from agentworld_dag.training.settings import Model, WorldModelCpt, WorldModelRl, WorldModelSft
 
 SHOWN_CHARS = 60
 """Of a value that is refused."""
-UNMEASURED = frozenset({"watch", "prices", "probe", "review", "later_rounds", "compute"})
+EXTENDS = "extends"
+"""Key under which a preset names another, beside it or under `infra/presets`: what it does not say is as there."""
+UNMEASURED = frozenset({"watch", "prices", "probe", "review", "later_rounds", "compute", "plan"})
 """Sections that no number of a round's report depends on; it leaves them out."""
 
 
@@ -63,80 +69,6 @@ class Splits(Section):
         return 1 - self.rl - self.validation - self.held_out
 
 
-class Model(Section):
-    """A small Qwen3 built from scratch, or the directory of a real checkpoint."""
-
-    checkpoint: Path | None
-    vocab_size: Count
-    hidden_size: Count
-    layers: Count
-    heads: Count
-    head_size: Count
-    feed_forward_size: Count
-    max_tokens: Count
-    rope_theta: Rate
-    initial_scale: Rate
-    """Standard deviation of untrained weights."""
-    template: Literal["compact", "full"]
-    """How prompts are rendered (`trajectories.render`): compact for tiny models, full for pretrained ones."""
-
-
-class Supervised(Section):
-    """One next-token stage: CPT, SFT or imitation."""
-
-    optimizer: Literal["muon", "adamw"]
-    learning_rate: Rate
-    steps: Count
-    tokens_per_step: Count
-    passes_per_step: Count
-    """Forward and backward passes whose gradients add up to one step."""
-    threads: Count
-    """Intra-op threads of this stage, in place of the preset's: the graph has stages beside which a core is idle."""
-    save_every_steps: Count
-
-
-class WorldModelCpt(Supervised):
-    packed_tokens: Count
-    """Trajectories are joined and cut into rows of this length."""
-
-
-class WorldModelSft(Supervised):
-    history_share: Share
-    """Share of samples that show plain history instead of the state ledger."""
-    rehearsal_share: Share
-    """Share of samples, the first ones, whose trace is the whole next state instead of its patch."""
-
-
-class GroupRl(Section):
-    """RL whose baseline is the mean of a group: GSPO of the world model, GRPO of the agent."""
-
-    optimizer: Literal["muon", "adamw"]
-    learning_rate: Rate
-    steps: Count
-    group_size: Annotated[int, Field(ge=2)]
-    passes_per_step: Count
-    """Forward and backward passes over a step's rows; their number must divide the number of rows."""
-    temperature: Temperature
-    save_every_steps: Count
-
-
-class WorldModelRl(GroupRl):
-    """One turn per trajectory (paper section 3.4)."""
-
-    prompts_per_step: Count
-    max_new_tokens: Count
-    rubric_weight: Share
-    """Weight of the rubric; the rule gets the rest. Paper: 9:1."""
-    judge_url: str | None
-    """An OpenAI-compatible endpoint; null means the embedded reference-grounded rule judge."""
-    judge_model: str | None
-
-    @model_validator(mode="after")
-    def _equal_passes(self) -> Self:
-        _check_passes(self, self.prompts_per_step)
-        return self
-
-
 class Simulator(Section):
     mode: Literal["ledger", "history"]
     temperature: Annotated[float, Field(ge=0.0, le=2.0)]
@@ -144,27 +76,6 @@ class Simulator(Section):
     max_new_tokens: Count
     gate_turns: Count
     """Validation turns behind the check `fidelity_above_copy_baseline`."""
-
-
-class AgentRl(GroupRl):
-    tasks_per_step: Count
-    scarce_real_steps: Count
-    """Budget of real environment steps for the scarce arm."""
-
-    @model_validator(mode="after")
-    def _equal_passes(self) -> Self:
-        _check_passes(self, self.tasks_per_step)
-        return self
-
-
-class Agent(Section):
-    demonstrations: Count
-    demonstration_noise: Share
-    max_turns: Count
-    max_new_tokens: Count
-    """Per turn of the agent."""
-    imitation: Supervised
-    rl: AgentRl
 
 
 class Reliability(Section):
@@ -212,12 +123,7 @@ class Preset(Section):
     later_rounds: LaterRounds
     prices: Prices
     compute: Compute
-
-
-def _check_passes(settings: GroupRl, groups_per_step: int) -> None:
-    rows = groups_per_step * settings.group_size
-    if rows % settings.passes_per_step:
-        raise ValueError(f"passes_per_step {settings.passes_per_step} does not divide the {rows} rows of a step")
+    plan: Plan
 
 
 def check_seed(seed: int) -> int:
@@ -230,18 +136,39 @@ def check_seed(seed: int) -> int:
 def load_preset(path: Path, round_name: str = FIRST_ROUND) -> Preset:
     """Read and check a preset as `round_name` has it. Raises ConfigError naming the file, the field and the bound."""
     later = is_later(round_name)
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
-        raise ConfigError(
-            f"no preset at {path}; presets in {path.parent}: {known}. Set PRESET to one of them or to a path"
-        )
+    written = _written(path)
     try:
-        written = yaml.safe_load(path.read_text())
         preset = Preset.model_validate(written)
         changed = Preset.model_validate(merged(written, preset.later_rounds.changes))
         return changed if later else preset
     except ValidationError as error:
         raise ConfigError(f"preset {path} is not usable: {_faults(error)}") from error
+
+
+def _written(path: Path, extended_by: tuple[Path, ...] = ()) -> Any:
+    """What the file says, over what the preset says that it extends."""
+    if path in extended_by:
+        chain = " extends ".join(each.name for each in (*extended_by, path))
+        raise ConfigError(f"preset {extended_by[0]} is not usable: {chain}, which never ends")
+    fields = _read(path, f", which {extended_by[-1]} extends" if extended_by else "")
+    if not isinstance(fields, dict) or EXTENDS not in fields:
+        return fields
+    name = fields.pop(EXTENDS)
+    beside = path.parent / f"{name}.yaml"
+    base = _written(beside if beside.is_file() else PRESETS / f"{name}.yaml", (*extended_by, path))
+    if not isinstance(base, dict):
+        raise ConfigError(f"preset {path} is not usable: it extends {name}, which holds no settings")
+    return merged(base, fields)
+
+
+def _read(path: Path, wanted: str) -> Any:
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in path.parent.glob("*.yaml"))) or "none"
+        raise ConfigError(
+            f"no preset at {path}{wanted}; presets in {path.parent}: {known}. Set PRESET to one of them or to a path"
+        )
+    try:
+        return yaml.safe_load(path.read_text())
     except yaml.YAMLError as error:
         raise ConfigError(f"preset {path} is not usable: not YAML, {' '.join(str(error).split())}") from error
 

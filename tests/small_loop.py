@@ -23,7 +23,8 @@ def small_preset() -> Preset:
     """The tiny preset, smaller still: two layers of width 32 and a handful of steps."""
     preset = load_preset(Path(__file__).parents[1] / "infra" / "presets" / "tiny.yaml")
     model = preset.model.model_copy(
-        update={"hidden_size": 32, "layers": 2, "heads": 2, "head_size": 16, "feed_forward_size": 64, "vocab_size": 400}
+        update={"hidden_size": 32, "layers": 2, "heads": 2, "kv_heads": 2, "head_size": 16}
+        | {"feed_forward_size": 64, "vocab_size": 400}
     )
     steps = {"steps": 4, "save_every_steps": 2, "tokens_per_step": 256}
     rl = {"steps": 4, "save_every_steps": 2, "prompts_per_step": 2, "group_size": 2, "passes_per_step": 1}

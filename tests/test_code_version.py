@@ -55,7 +55,8 @@ def test_changes_with_what_is_reached_and_with_nothing_else(version):
     "module",
     [
         *("stage", "artifacts", "tracking", "errors", "code_version"),
-        *("config", "settings", "benchmark.settings", "monitoring.settings"),
+        *("config", "settings", "agents.settings", "benchmark.settings"),
+        *("monitoring.settings", "scale.settings", "training.settings"),
     ],
 )
 def test_how_a_stage_is_run_and_the_types_of_its_settings_do_not_count(version, module):

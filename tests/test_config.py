@@ -29,8 +29,66 @@ def changed(tmp_path):
 
 
 @pytest.mark.parametrize("path", sorted(PRESETS.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_shipped_preset_loads(path):
-    assert load_preset(path).name == path.stem
+def test_every_shipped_preset_loads_for_every_round(path):
+    first, later = load_preset(path), load_preset(path, "round-0002")
+    assert first.name == later.name == path.stem
+    assert later.cpt.steps <= first.cpt.steps
+
+
+def test_a_preset_has_what_it_says_and_else_what_it_extends():
+    tiny, wide = load_preset(PRESETS / "tiny.yaml"), load_preset(PRESETS / "tiny-wide.yaml")
+    assert (wide.model.hidden_size, wide.model.layers) == (192, tiny.model.layers)
+    assert wide.model_copy(update={"name": tiny.name, "model": tiny.model}) == tiny
+
+
+def test_a_preset_anywhere_extends_one_beside_it_or_a_shipped_one(tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: tiny\nname: mine\nthreads: 3\n")
+    (tmp_path / "yours.yaml").write_text("extends: mine\nname: yours\nsft: {steps: 7}\n")
+    yours = load_preset(tmp_path / "yours.yaml")
+    assert (yours.name, yours.threads, yours.sft.steps) == ("yours", 3, 7)
+    assert yours.cpt == load_preset(PRESETS / "tiny.yaml").cpt
+
+
+@pytest.mark.parametrize(
+    ("written", "complaint"),
+    [
+        ({"a": "extends: nix"}, r"no preset at .*nix\.yaml, which .*a\.yaml extends; presets in .*: .*tiny"),
+        ({"a": "extends: [tiny]"}, r"no preset at .*, which .*a\.yaml extends"),
+        ({"a": "extends: a"}, r"preset .*a\.yaml is not usable: a\.yaml extends a\.yaml, which never ends"),
+        ({"a": "extends: b", "b": "extends: a"}, r"a\.yaml extends b\.yaml extends a\.yaml, which never ends"),
+        (
+            {"a": "extends: b", "b": "- a list"},
+            r"preset .*a\.yaml is not usable: it extends b, which holds no settings",
+        ),
+        ({"a": "extends: b", "b": "b: ["}, r"preset .*b\.yaml is not usable: not YAML"),
+        ({"a": "extends: tiny\nsft: {steps: 0}"}, r"preset .*a\.yaml is not usable: sft\.steps: .*greater than 0"),
+        ({"a": "extends: tiny\nsft: {stepz: 1}"}, r"preset .*a\.yaml is not usable: sft\.stepz: Extra inputs"),
+    ],
+)
+def test_an_extension_that_cannot_be_is_one_clear_error(tmp_path, written, complaint):
+    for name, text in written.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=complaint) as caught:
+        load_preset(tmp_path / "a.yaml")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "complaint"),
+    [
+        ({"kv_heads": 3}, "kv_heads 3 does not divide heads 4"),
+        (
+            {"experts": {"count": 4, "active": 2, "shared_feed_forward_size": 0}},
+            "not built from scratch: name a checkpoint",
+        ),
+        ({"experts": {"count": 4, "active": 5, "shared_feed_forward_size": 0}}, "5 experts active, there are 4"),
+    ],
+)
+def test_a_model_that_cannot_be_is_refused(tmp_path, model, complaint):
+    path = tmp_path / "a.yaml"
+    path.write_text(yaml.safe_dump({"extends": "tiny", "model": model}))
+    with pytest.raises(ConfigError, match=complaint):
+        load_preset(path)
 
 
 def test_an_unknown_preset_lists_the_known_ones():

@@ -32,9 +32,9 @@ from trl.trainer.grpo_config import GRPOConfig
 from agentworld_dag.agents.encoder import AgentEncoder
 from agentworld_dag.agents.practice import step_metrics, steps_spent, summary
 from agentworld_dag.agents.rollout import gathered, outcome
+from agentworld_dag.agents.settings import AgentRl
 from agentworld_dag.agents.tools import ShellTool, task_row
 from agentworld_dag.agents.trainer import AgentTrainer
-from agentworld_dag.config import AgentRl
 from agentworld_dag.environments.protocol import Environment
 from agentworld_dag.environments.tasks import KINDS, make_task, seed_of
 from agentworld_dag.environments.terminal import real_terminal

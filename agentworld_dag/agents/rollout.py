@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentworld_dag.agents.encoder import AgentEncoder, Speech
+from agentworld_dag.agents.settings import Agent
 from agentworld_dag.agents.tools import ShellTool, task_row
-from agentworld_dag.config import Agent
 from agentworld_dag.environments.protocol import Environment, Task, goal_reached
 from agentworld_dag.environments.tasks import seed_of
 from agentworld_dag.errors import SandboxError, SimulatorError

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from agentworld_dag.agents.encoder import AgentEncoder
 from agentworld_dag.agents.rollout import Episode, Policy, converse, gathered
-from agentworld_dag.config import Agent
+from agentworld_dag.agents.settings import Agent
 from agentworld_dag.environments.tasks import seed_of
 from agentworld_dag.simulator.in_process import InProcessEngine
 from agentworld_dag.training.group_trainer import GroupTrainer

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
-from agentworld_dag.config import Model
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.training.checkpoints import load_checkpoint, save_checkpoint
+from agentworld_dag.training.settings import Model
 from agentworld_dag.training.tokenizer import ChatEncoder, train_tokenizer, untrained_tokenizer
 from agentworld_dag.trajectories import agent_chat, render
 from agentworld_dag.trajectories.parquet import read_trajectories
@@ -42,13 +42,13 @@ def random_model(size: Model, tokenizer: Any, seed: int) -> PreTrainedModel:
         hidden_size=size.hidden_size,
         num_hidden_layers=size.layers,
         num_attention_heads=size.heads,
-        num_key_value_heads=size.heads,
+        num_key_value_heads=size.kv_heads,
         head_dim=size.head_size,
         intermediate_size=size.feed_forward_size,
         max_position_embeddings=size.max_tokens,
         initializer_range=size.initial_scale,
         rope_parameters={"rope_type": "default", "rope_theta": size.rope_theta},
-        tie_word_embeddings=True,
+        tie_word_embeddings=size.tied_embeddings,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )

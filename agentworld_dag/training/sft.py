@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from itertools import cycle
 from typing import Any, Literal
 
-from agentworld_dag.config import WorldModelSft
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.training.checkpoints import load_checkpoint
+from agentworld_dag.training.settings import WorldModelSft
 from agentworld_dag.training.supervised import Sample, prompt_and_target, train
 from agentworld_dag.training.tokenizer import ChatEncoder
 from agentworld_dag.trajectories.parquet import read_trajectories

@@ -16,13 +16,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from agentworld_dag.config import Supervised
 from agentworld_dag.errors import TrainError
 from agentworld_dag.stage import Stage
 from agentworld_dag.training.checkpoints import save_checkpoint
 from agentworld_dag.training.labelled_head import IGNORED, score_labels_only
 from agentworld_dag.training.loop import mean_loss, train_to_end
 from agentworld_dag.training.optimizer import build_optimizer
+from agentworld_dag.training.settings import Supervised
 
 WINDOW_BATCHES = 40
 """Samples move at most this many batches from their place in a curriculum."""

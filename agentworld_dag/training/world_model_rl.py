@@ -19,7 +19,6 @@ from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, set_seed
 from trl.trainer.grpo_config import GRPOConfig
 
-from agentworld_dag.config import WorldModelRl
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.training.chat_judge import ChatJudge, judge_endpoint
@@ -29,6 +28,7 @@ from agentworld_dag.training.labelled_head import score_labels_only
 from agentworld_dag.training.loop import train_to_end
 from agentworld_dag.training.optimizer import build_optimizer
 from agentworld_dag.training.rewards import FULL_REWARD, Truth, hybrid_rewards, neutral_where_unscored
+from agentworld_dag.training.settings import WorldModelRl
 from agentworld_dag.trajectories import patch
 from agentworld_dag.trajectories.parquet import read_trajectories
 from agentworld_dag.trajectories.render import Template, state_before, turn_messages

@@ -6,7 +6,7 @@ import pytest
 
 from agentworld_dag.agents import demonstrations, imitation
 from agentworld_dag.agents.encoder import AgentEncoder
-from agentworld_dag.config import Agent
+from agentworld_dag.agents.settings import Agent
 from agentworld_dag.environments.protocol import Task
 from agentworld_dag.environments.terminal import RealTerminal
 from agentworld_dag.stage import Stage

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from agentworld_dag.errors import StoreError, TrainError
+from agentworld_dag.scale.shape import parameters
 from agentworld_dag.stage import Stage
 from agentworld_dag.training.base_model import work
 from agentworld_dag.training.checkpoints import load_checkpoint
@@ -16,6 +17,17 @@ def planned(folder: Path, champion: Path | None) -> Path:
     folder.mkdir()
     write_plan(folder, RoundPlan(champion and Champion("3", champion, champion), ()))
     return folder
+
+
+def test_the_preset_decides_the_shape_and_the_plan_counts_it(stage: Callable[..., Stage], splits: Path) -> None:
+    running = stage("shaped", {"trajectory_splits": splits})
+    shape = running.preset.model.model_copy(update={"kv_heads": 1, "tied_embeddings": False})
+    running.preset = running.preset.model_copy(update={"model": shape})
+    metrics = work(running)
+    made = load_checkpoint(running.out / "checkpoint")[0].config
+    assert (made.num_attention_heads, made.num_key_value_heads, made.tie_word_embeddings) == (2, 1, False)
+    counted = parameters(shape.model_copy(update={"vocab_size": metrics["vocabulary"]})).total
+    assert metrics["parameters"] == counted
 
 
 def test_a_round_starts_from_the_champion_whatever_the_preset_says(

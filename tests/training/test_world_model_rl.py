@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from agentworld_dag.config import WorldModelRl
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.training import world_model_rl
 from agentworld_dag.training.checkpoints import load_checkpoint
 from agentworld_dag.training.judge import DIMENSIONS
 from agentworld_dag.training.rewards import FULL_REWARD
+from agentworld_dag.training.settings import WorldModelRl
 from agentworld_dag.training.world_model_rl import UNSCORED, reward_function
 from tests.disturbed import odd_sums
 from tests.endpoints.scripted_server import Said, serving
