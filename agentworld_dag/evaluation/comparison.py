@@ -26,6 +26,7 @@ from agentworld_dag.evaluation.intervals import Resampling
 from agentworld_dag.evaluation.paired import Section, by_group, cluster_means, compared
 from agentworld_dag.evaluation.probe import fresh_episodes, scores_by_domain
 from agentworld_dag.evaluation.simulator_answers import ONE_STEP, SELF_FED, copied, one_step, self_fed
+from agentworld_dag.lake.shared import pulled
 from agentworld_dag.monitoring.champion import SCORES
 from agentworld_dag.monitoring.rollouts import Rollout, RolloutTurn
 from agentworld_dag.rounds import EPISODES_PER_ROUND, number_of
@@ -88,7 +89,7 @@ def _answers(stage: Stage, sets: dict[str, list[Trajectory]]) -> pl.DataFrame:
     champion = plan_of(stage.inputs).champion
     simulators = {SIDES[0]: load_simulator(stage.inputs["simulator"], stage.seed)}
     if champion:
-        simulators[SIDES[1]] = load_simulator(champion.simulator, stage.seed)
+        simulators[SIDES[1]] = load_simulator(pulled(champion.simulator), stage.seed)
     rows = []
     for name, episodes in sets.items():
         for side, simulator in simulators.items():

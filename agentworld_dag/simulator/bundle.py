@@ -16,6 +16,7 @@ from typing import Any
 
 from agentworld_dag.environments.terminal import FIRST_OBSERVATION
 from agentworld_dag.errors import SimulatorError
+from agentworld_dag.lake.shared import opened
 from agentworld_dag.simulator.engine import Engine
 from agentworld_dag.simulator.simulated import Settings, SimulatedEnvironment
 from agentworld_dag.simulator.teacher_forced import Place, exact_share, predict, sample_places
@@ -90,7 +91,9 @@ def load_simulator(folder: Path, seed: int) -> Simulator:
     if not (folder / MANIFEST).is_file():
         raise SimulatorError(f"{folder} holds no {MANIFEST}; materialise the asset `simulator` first")
     manifest = json.loads((folder / MANIFEST).read_text())
-    engine, encoder = load_engine(folder / manifest["checkpoint"], seed)
+    checkpoint = folder / manifest["checkpoint"]
+    opened().pull(checkpoint.parent)
+    engine, encoder = load_engine(checkpoint, seed)
     settings = manifest["settings"]
     return Simulator(engine, encoder, Settings(**{**settings, "system": SystemPrompt(**settings["system"])}))
 
