@@ -16,6 +16,7 @@ NOT_DONE = "did not do what was asked ({code}), after repeated attempts; run aga
 NOT_REACHED = (
     "cannot be reached at {endpoint} ({error}), after repeated attempts: check AWS_ENDPOINT_URL and the network"
 )
+WRONG_BYTES = "answers with other bytes than its own checksum says, after repeated attempts: check the network between"
 NOT_ALLOWED = "may not be used with these keys ({code}): check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the rights"
 WORDS = {
     "NoSuchBucket": "does not exist: make the bucket, or correct AGENTWORLD_LAKE",
@@ -66,12 +67,14 @@ def code_of(error: BaseException) -> str:
 
 
 def _why(error: Exception, endpoint: str) -> str:
-    from botocore.exceptions import NoCredentialsError, PartialCredentialsError
+    from botocore.exceptions import FlexibleChecksumError, NoCredentialsError, PartialCredentialsError
 
     if code := code_of(error):
         return WORDS.get(code, NOT_DONE).format(code=code)
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return "needs keys and found none: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    if isinstance(error, FlexibleChecksumError):
+        return WRONG_BYTES
     if _is_of_the_network(error):
         return NOT_REACHED.format(endpoint=endpoint, error=type(error).__name__)
     return ""

@@ -53,7 +53,7 @@ class Remote:
         """None where there is no such object."""
         with self._asking():
             try:
-                return self.files.cat_file(self._path(key))
+                return self.files.cat_file(self._path(key), max_concurrency=1)  # with more it asks for the size first
             except FileNotFoundError as error:
                 if code_of(error) not in NO_SUCH_KEY:
                     raise

@@ -30,7 +30,7 @@ def url(proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     """Of a lake in a bucket that nobody else has; the environment of this process and its children leads to it."""
     bucket = f"b{abs(hash(str(tmp_path))):x}"
     set_environment(monkeypatch, proxy.url, f"s3://{bucket}/team/lake", tmp_path / "home")
-    make_bucket(bucket)
+    make_bucket(proxy.url, bucket)
     proxy.requests.clear()
     yield f"s3://{bucket}/team/lake"
     connected.cache_clear()

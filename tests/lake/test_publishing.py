@@ -143,7 +143,7 @@ def test_a_folder_that_changes_meanwhile_is_refused(remote: Remote, proxy: Proxy
 def test_bytes_that_arrive_as_others_are_noticed(remote: Remote, proxy: Proxy, tmp_path: Path) -> None:
     folder = make_artifact(tmp_path)
     proxy.befalls = lambda request: Fault(flipped_request="metrics.jsonl" in request.path)
-    with pytest.raises(StoreError, match=r"holds other bytes than .*metrics\.jsonl after the upload"):
+    with pytest.raises(StoreError, match="other bytes than"):
         publish(remote, folder, ASSET)
     assert standing_version(remote, ASSET) is None
     proxy.befalls = lambda request: Fault()
