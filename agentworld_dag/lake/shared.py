@@ -45,7 +45,7 @@ class SharedLake:
         if artifacts.is_complete(folder):
             return True
         remote, name = self._known_as(folder)
-        return remote is not None and fetch(remote, name, folder, artifacts.is_complete)
+        return remote is not None and fetch(remote, name, self.root / name, artifacts.is_complete)
 
     def pulled(self, folder: Path) -> Path:
         """The folder, fetched if need be. Raises StoreError where it is nowhere."""

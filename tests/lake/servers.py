@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180
 
 
 @contextmanager
