@@ -15,7 +15,7 @@ endif
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run study drill test check ui bench vllm slurm screenshots setup system clean
+.PHONY: run study drill test check ui bench vllm slurm s3 screenshots setup system clean
 .DEFAULT_GOAL := run
 
 run: setup            ## one turn of the loop: PRESET, SEED, ROUND
@@ -52,6 +52,9 @@ $(VENV_VLLM)/.installed: infra/vllm-constraints.txt
 
 slurm:                ## a Slurm for this machine, by apt; infra/slurm.sh starts and stops one
 	@infra/slurm.sh install
+
+s3:                   ## a real S3 server for the slow tests of the lake, by apt; infra/ceph.sh starts it
+	infra/ceph.sh install
 
 screenshots: setup    ## docs/images, from the UIs over a finished round; needs /usr/bin/chromium
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python infra/screenshots.py

@@ -80,7 +80,7 @@ def naming_full_disk(path: Path) -> Iterator[None]:
 
 def _for_want_of_space(error: Exception, path: Path) -> bool:
     """SQLite, Parquet and safetensors report a full disk each in words of their own: then the disk itself tells."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return True
     folder = next(parent for parent in (path, *path.parents) if parent.is_dir())
     return shutil.disk_usage(folder).free < FULL_BELOW_BYTES

@@ -19,8 +19,10 @@ ROOT = Path(__file__).parent
 RUNNING = (
     *("stage", "process", "stopping", "exit_codes", "artifacts", "tracking"),
     *("errors", "code_version", "home", "cost", "prices"),
+    *(f"lake.{name}" for name in ("digests", "fetching", "manifest", "publishing", "refusals", "remote", "shared")),
+    "lake.unfinished",
 )
-"""How a stage is run, recorded, priced and versioned, and where."""
+"""How a stage is run, recorded, priced and versioned, and where it finds and leaves artifacts."""
 SETTINGS = (
     *("config", "compute", "settings", "agents.settings", "benchmark.settings"),
     *("monitoring.settings", "scale.settings", "serving.settings", "training.settings"),

@@ -73,7 +73,7 @@ defs = dg.Definitions(
     loggers={"console": console},
     resources={
         "preset": preset_from_environment(),
-        "lake": Lake(root=str(here.lake)),
+        "lake": Lake(root=str(here.lake), remote=here.remote_lake),
         "jobs": launcher_from_environment(here),
         "registry": ModelRegistry(tracking_uri=here.mlflow_uri),
         "reports": Reports(root=str(here.reports)),

@@ -5,6 +5,7 @@
     <home>/slurm     what steps and their Slurm jobs tell each other
     <home>/terminal-image    which image of the real shell is installed, see `environments.images`
 
+The lake is local unless `AGENTWORLD_LAKE=s3://bucket/prefix` names a remote that it is a cache of (`lake.shared`).
 Settings that name a place or a run come from the environment here and nowhere else.
 """
 
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from agentworld_dag.tracking import URI
 
+ROOT = "AGENTWORLD_HOME"
+REMOTE_LAKE = "AGENTWORLD_LAKE"
 PRESETS = Path(__file__).parents[1] / "infra" / "presets"
 
 
@@ -30,6 +33,11 @@ class Home:
     @property
     def lake(self) -> Path:
         return self.root / "lake"
+
+    @property
+    def remote_lake(self) -> str:
+        """The lake's remote; empty where it has none."""
+        return os.environ.get(REMOTE_LAKE, "")
 
     @property
     def reports(self) -> Path:
@@ -50,7 +58,7 @@ class Home:
 
 
 def home() -> Home:
-    return Home(Path(os.environ.get("AGENTWORLD_HOME") or ".agentworld").absolute())
+    return Home(Path(os.environ.get(ROOT) or ".agentworld").absolute())
 
 
 def preset_path(name: str) -> Path:

@@ -29,6 +29,7 @@ from agentworld_dag.config import Preset, check_seed, load_preset
 from agentworld_dag.cost import COST, Meter, priced, process_started_at
 from agentworld_dag.errors import AgentWorldError
 from agentworld_dag.exit_codes import FAILED, FINISHED, OUT_OF_MEMORY, RESUME_ME
+from agentworld_dag.lake.shared import SharedLake, opened
 from agentworld_dag.process import die_with_parent, limit_threads, only_holder
 from agentworld_dag.rounds import FIRST_ROUND
 from agentworld_dag.stopping import Stopped, StopRequest
@@ -119,17 +120,34 @@ def _told(pipes: PipesContext, code: int, words: str) -> int:
 def _run(work: Work, options: argparse.Namespace, pipes: PipesContext) -> None:
     preset, seed = load_preset(options.config, options.round), check_seed(options.seed)
     limit_threads(preset.threads)
+    lake, inputs = opened(), dict(options.input)
+    _pull(lake, options.out, inputs)
     options.out.mkdir(parents=True, exist_ok=True)
-    stage = Stage(preset, seed, options.out, dict(options.input), dict(options.option), _logger(pipes), options.round)
+    stage = Stage(preset, seed, options.out, inputs, dict(options.option), _logger(pipes), options.round)
     with stage.stop.heeded(), only_holder(stage.out):
         if is_complete(stage.out):
             stage.log(f"{stage.out} is complete, nothing to do")
-            return
-        for grown in ("metrics.jsonl", COST):
-            _drop_torn_line(stage.out / grown)
-        stage.tracker = _tracker(stage, work, pipes)
-        with _closing(stage.tracker):
-            _record(stage, _finished_work(work, stage))
+            told = lake.publish_if_missing(stage.out)
+        else:
+            _make(work, stage, pipes)
+            told = lake.publish(stage.out)
+    if told:
+        stage.log(told)
+
+
+def _pull(lake: SharedLake, out: Path, inputs: Mapping[str, Path]) -> None:
+    """What another machine has made: the artifact itself, or else those it is made from."""
+    if not lake.pull(out):
+        for folder in inputs.values():
+            lake.pull(folder)
+
+
+def _make(work: Work, stage: Stage, pipes: PipesContext) -> None:
+    for grown in ("metrics.jsonl", COST):
+        _drop_torn_line(stage.out / grown)
+    stage.tracker = _tracker(stage, work, pipes)
+    with _closing(stage.tracker):
+        _record(stage, _finished_work(work, stage))
 
 
 def _finished_work(work: Work, stage: Stage) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from agentworld_dag.assets import champions, monitoring
 from agentworld_dag.assets.recipe import Artifact
 from agentworld_dag.monitoring.champion import AGENT, WORLD_MODEL, Champion
 from agentworld_dag.partitions import rounds
+from agentworld_dag.resources.lake import Lake
 from agentworld_dag.sensors.history import KEY, OF_CHAMPION, PARTITION, RETRAINING_JOB
 
 HOUR_S = 3600.0
@@ -68,7 +69,7 @@ def probed(
         "environments": {"1": len(scores)},
         "lead": leads or {WORLD_MODEL: {}, AGENT: {}},
     }
-    artifact = Artifact(Path("/lake/real_env_probe") / name, {"metrics": metrics} | SPENT, False, 7)
+    artifact = Artifact(Path("/lake/real_env_probe") / name, {"metrics": metrics} | SPENT, False, 7, Lake(root="/lake"))
     by_model = {each.model: each for each in in_use}
     materialized(instance, "real_env_probe", monitoring.shown(artifact, by_model, {"terminal": list(scores)}))
     return name

@@ -130,7 +130,7 @@ def judge_trial(context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake
     from agentworld_dag.evaluation import benchmark_tables
 
     artifact = make(context, TRIAL, preset, lake, jobs)
-    verdicts = json.loads((artifact.folder / benchmark_tables.TRIAL).read_text())["verdicts"]
+    verdicts = json.loads(artifact.text(benchmark_tables.TRIAL))["verdicts"]
     decided = {found["name"]: found for found in verdicts}
     claims = [_trial_claim(name, decided.get(name)) for name in TRIAL_CLAIMS]
     return materialized(artifact, claims)
@@ -230,6 +230,6 @@ def leaderboard(context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake
     Paired distances, the clean subset and rule checks per axis, all with 95 % intervals over trajectories.
     """
     artifact = make(context, BOARD, preset, lake, jobs)
-    entries = json.loads((artifact.folder / "leaderboard.json").read_text())["entries"]
-    table = dg.MetadataValue.md((artifact.folder / "leaderboard.md").read_text())
+    entries = json.loads(artifact.text("leaderboard.json"))["entries"]
+    table = dg.MetadataValue.md(artifact.text("leaderboard.md"))
     return materialized(artifact, standing=bar_chart(entries), leaderboard=table)

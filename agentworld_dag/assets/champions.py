@@ -210,10 +210,12 @@ def _reference(lake: Lake, round_name: str, made: Mapping[str, str]) -> dict[str
     """How exact it was on fresh sessions when it was compared; empty where it never was."""
     if COMPARISON not in made:
         return {}
-    scores = lake.folder(COMPARISON, round_name, made[COMPARISON]) / SCORES
-    if not scores.is_file():
-        raise StoreError(f"{scores} is gone, and with it what the version was right in; restore it, or compare anew")
-    return reference_of(json.loads(scores.read_text()))
+    folder = lake.folder(COMPARISON, round_name, made[COMPARISON])
+    if (scores := lake.read(folder, SCORES)) is None:
+        raise StoreError(
+            f"{folder / SCORES} is gone, and with it what the version was right in; restore it, or compare anew"
+        )
+    return reference_of(json.loads(scores))
 
 
 def shown(champion: Champion) -> dg.MaterializeResult:

@@ -15,7 +15,7 @@ from agentworld_dag.assets.agent import (
 from agentworld_dag.assets.benchmark import cpt_answers, judge_trial, judged_answers, rl_answers, sft_answers
 from agentworld_dag.assets.data import BACKENDS, trajectory_splits
 from agentworld_dag.assets.presentation import breakdown, materialized, number
-from agentworld_dag.assets.recipe import ANSWERING, Recipe, make
+from agentworld_dag.assets.recipe import ANSWERING, Recipe, failing_clearly, make
 from agentworld_dag.assets.world_model import simulator, world_model_rl
 from agentworld_dag.config import UNMEASURED, Preset
 from agentworld_dag.partitions import rounds
@@ -217,9 +217,10 @@ def round_report(
     from agentworld_dag.evaluation.report import publish, read_report
 
     artifact = make(context, REPORT, preset, lake, jobs)
-    html = publish(artifact.folder, reports.folder(context.partition_key), preset.seed)
-    page = (artifact.folder / "report.md").read_text()
-    claims = read_report(artifact.folder)["claims"]
+    with failing_clearly():
+        folder = lake.pulled(artifact.folder)
+    html = publish(folder, reports.folder(context.partition_key), preset.seed)
+    page, claims = artifact.text("report.md"), read_report(folder)["claims"]
     unmeasured = [claim["id"] for claim in claims if claim["evidence"] == NOT_MEASURED]
     evidence = {"claims": len(claims), "unmeasured": unmeasured}
     return materialized(

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from agentworld_dag.artifacts import fingerprint, is_complete, read_result
+from agentworld_dag.artifacts import fingerprint
 from agentworld_dag.assets.champions import agent_champion, current, recorded, world_model_champion
 from agentworld_dag.assets.presentation import materialized
 from agentworld_dag.assets.recipe import Artifact, failing_clearly
@@ -52,7 +52,7 @@ def real_env_probe(
         if WORLD_MODEL not in in_use:
             raise StoreError("there is no champion to probe; approve a candidate in MLflow first (docs/operations.md)")
         artifact = probe(context, in_use, preset, lake, jobs)
-        scores = json.loads((artifact.folder / SCORES).read_text())
+        scores = json.loads(artifact.text(SCORES))
     return shown(artifact, in_use, scores)
 
 
@@ -71,11 +71,11 @@ def probe(context: dg.AssetExecutionContext, in_use: InUse, preset: RunPreset, l
     inputs = probed(context.instance, in_use, comparisons, lake)
     answering = {name: path.name for name, path in inputs.items()}
     folder = lake.folder("real_env_probe", champion.round, fingerprint("probe", root, answering))
-    if not is_complete(folder):
+    if not lake.is_complete(folder):
         number = int(fingerprint("episodes", root), 16) % PROBES
         options = {"first_episode": str(FIRST_EPISODE + EPISODES_PER_PROBE * number)}
         jobs.launch(context, Script(PROBE, champion.round, folder, inputs, options, champion.seed, True), preset)
-    return Artifact(folder, read_result(folder), False, champion.seed)
+    return Artifact(folder, lake.read_result(folder), False, champion.seed, lake)
 
 
 def probed(instance: dg.DagsterInstance, in_use: InUse, comparisons: int, lake: Lake) -> Mapping[str, Path]:
@@ -96,9 +96,9 @@ def _probes_since(instance: dg.DagsterInstance, champion: Champion, most: int) -
 
 
 def artifact_of(champion: Champion, lake: Lake) -> Path:
-    """The folder a champion is used from. Raises StoreError when it is gone."""
+    """The place a champion is used from. Raises StoreError when it is gone."""
     asset = LAKE_ASSETS[champion.model]
     folder = lake.folder(asset, champion.round, champion.made.get(asset, ""))
-    if not is_complete(folder):
+    if not lake.is_complete(folder):
         raise StoreError(f"{champion.name} is used from {folder}, which is gone; restore it, or promote another")
     return folder

@@ -31,10 +31,7 @@ def bar_chart(entries: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
 
 def read_curve(artifact: Artifact, metric: str) -> list[tuple[int, float]]:
     """(step, value) in order; a step that was repeated after a resume counts once, with its last value."""
-    path = artifact.folder / "metrics.jsonl"
-    if not path.is_file():
-        return []
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines = [json.loads(line) for line in artifact.text("metrics.jsonl").splitlines()]
     found = {line["step"]: line["metrics"][metric] for line in lines if metric in line["metrics"]}
     return sorted(found.items())
 

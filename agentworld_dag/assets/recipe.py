@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 from pydantic import BaseModel
 
-from agentworld_dag.artifacts import fingerprint, is_complete, read_result
+from agentworld_dag.artifacts import fingerprint
 from agentworld_dag.code_version import code_version
 from agentworld_dag.config import Preset
 from agentworld_dag.errors import AgentWorldError, StoreError
@@ -59,13 +59,20 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A complete artifact folder."""
+    """A complete artifact."""
 
     folder: Path
+    """Its place in the lake; what it holds may be on another machine, see `text`."""
     result: dict[str, Any]
     reused: bool
     seed: int | None
     """None where the seed does not matter to it."""
+    lake: Lake
+
+    def text(self, file: str) -> str:
+        """A small file of it, wherever it is; empty where it has none. Raises dg.Failure."""
+        with failing_clearly():
+            return self.lake.read(self.folder, file) or ""
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -90,19 +97,20 @@ def make(
         upstream |= others or {}
         round_name = context.partition_key
         folder = lake.folder(asset, round_name, recipe.fingerprint(asset, preset, round_name, upstream))
-        reused = is_complete(folder)
+        reused = lake.is_complete(folder)
         if reused:
             context.log.info(f"reused: finished earlier in {folder}")
+            lake.share(folder)
         else:
             inputs = {recipe.renamed.get(name, name): path for name, path in upstream.items()}
             seed = preset.seed if recipe.seeded else UNSEEDED
             script = Script(recipe.module, round_name, folder, inputs, recipe.options, seed, recipe.tracked)
             jobs.launch(context, script, preset)
-        return Artifact(folder, read_result(folder), reused, preset.seed if recipe.seeded else None)
+        return Artifact(folder, lake.read_result(folder), reused, preset.seed if recipe.seeded else None, lake)
 
 
 def latest(context: dg.AssetExecutionContext, asset: str, lake: Lake, seed: int) -> Path:
-    """Folder of an upstream artifact: what this run made, else the newest of the round with this seed.
+    """Place of an upstream artifact: what this run made, else the newest of the round with this seed.
 
     An artifact no seed enters serves every seed. Raises StoreError.
     """
@@ -114,7 +122,7 @@ def latest(context: dg.AssetExecutionContext, asset: str, lake: Lake, seed: int)
     # Records come newest first, and `min` keeps the first of equals.
     chosen = min(fitting, key=lambda found: found[0] != context.run.run_id, default=None)
     folder = lake.folder(asset, context.partition_key, str(chosen[1]["fingerprint"].value)) if chosen else None
-    if folder is None or not is_complete(folder):
+    if folder is None or not lake.is_complete(folder):
         raise StoreError(
             f"{context.asset_key.to_user_string()} needs {asset} of {context.partition_key} with seed {seed}, "
             f"found {folder or 'no materialization'} without a finished result; materialise {asset} first"

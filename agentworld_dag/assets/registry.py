@@ -98,7 +98,7 @@ def agent_versions(
 
 
 def found(context: dg.AssetExecutionContext, lake: Lake, preset: RunPreset) -> Folders:
-    return {name: latest(context, name, lake, preset.seed) for name in upstream_names(context)}
+    return {name: lake.pulled(latest(context, name, lake, preset.seed)) for name in upstream_names(context)}
 
 
 def register(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from agentworld_dag.artifacts import RESULT, fingerprint, is_complete, write_json
+from agentworld_dag.artifacts import RESULT, fingerprint, write_json
 from agentworld_dag.assets.champions import current
 from agentworld_dag.assets.recipe import failing_clearly
 from agentworld_dag.errors import StoreError
@@ -30,7 +30,7 @@ def round_plan(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeR
     """
     with failing_clearly():
         folder = decided(context.instance, lake, context.partition_key) or decide(context, lake)
-        plan = read_plan(folder)
+        plan = read_plan(lake.pulled(folder))
     return dg.MaterializeResult(
         metadata={
             "champion": plan.champion.version if plan.champion else "none",
@@ -50,7 +50,7 @@ def decided(instance: dg.DagsterInstance, lake: Lake, round_name: str) -> Path |
     if not found or not found[0].asset_materialization:
         return None
     folder = lake.folder(ASSET, round_name, str(found[0].asset_materialization.metadata["fingerprint"].value))
-    return folder if is_complete(folder) else None
+    return folder if lake.is_complete(folder) else None
 
 
 def decide(context: dg.AssetExecutionContext, lake: Lake) -> Path:
@@ -70,6 +70,7 @@ def decide(context: dg.AssetExecutionContext, lake: Lake) -> Path:
     timing = {"process_started_at": now, "work_started_at": now, "finished_at": now}
     written = write_plan(folder, plan)
     write_json(folder / RESULT, {"fingerprint": folder.name, "inputs": {}, "timing": timing, "metrics": written})
+    lake.share(folder)
     return folder
 
 
@@ -84,6 +85,6 @@ def going_on_from(champion: Recorded, lake: Lake) -> RoundPlan:
             f"{champion.name} has no tag {' and no '.join(f'{MADE}{asset}' for asset in sorted(missing))}: nothing can "
             "go on from it; promote a candidate of `world_model_versions` in MLflow"
         )
-    before = read_plan(made[ASSET]).splits
+    before = read_plan(lake.pulled(made[ASSET])).splits
     start = Champion(champion.name, made["world_model_rl"], made["simulator"])
     return RoundPlan(start, (*before, made["trajectory_splits"]))

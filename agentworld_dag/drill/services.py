@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 
 from agentworld_dag.errors import RunError
-from agentworld_dag.home import Home
+from agentworld_dag.home import REMOTE_LAKE, ROOT, Home
 from agentworld_dag.tracking import URI
 
 START_TIMEOUT_S, STOP_TIMEOUT_S = 120.0, 10.0
@@ -70,7 +70,8 @@ def deployed(home: Home, settings: Mapping[str, str]) -> Iterator[Deployment]:
 
 def _environment(home: Home, found: Deployment, settings: Mapping[str, str]) -> dict[str, str]:
     ours = {
-        "AGENTWORLD_HOME": str(home.root),
+        ROOT: str(home.root),
+        REMOTE_LAKE: "",  # a rehearsal is nobody else's business
         "DAGSTER_HOME": str(home.dagster),
         URI: found.mlflow_url,
         "MLFLOW_DISABLE_TELEMETRY": "true",

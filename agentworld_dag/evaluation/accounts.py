@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from agentworld_dag.artifacts import read_result
 from agentworld_dag.errors import EvaluationError
 from agentworld_dag.evaluation.measurements import ARMS
+from agentworld_dag.lake.shared import opened
 
 Verdict = Literal["yes", "no", "undecided"]
 
@@ -82,13 +82,13 @@ class Accounts:
 
 def lineage(folders: Mapping[str, Path]) -> dict[str, dict[str, Any]]:
     """The result of every stage upstream of `folders`, and of these, by asset name."""
+    lake, waiting = opened(), list(folders.items())
     found: dict[str, dict[str, Any]] = {}
-    waiting = list(folders.items())
     while waiting:
         name, folder = waiting.pop()
         if name in found or name == START:
             continue
-        found[name] = read_result(folder)
+        found[name] = lake.read_result(folder)
         waiting += [(key, Path(path)) for key, path in found[name]["inputs"].items()]
     return found
 

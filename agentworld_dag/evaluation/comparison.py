@@ -27,6 +27,7 @@ from agentworld_dag.evaluation.intervals import Resampling
 from agentworld_dag.evaluation.paired import Section, by_group, cluster_means, compared
 from agentworld_dag.evaluation.probe import fresh_episodes, scores_by_domain
 from agentworld_dag.evaluation.simulator_answers import ONE_STEP, SELF_FED, copied, one_step, self_fed
+from agentworld_dag.lake.shared import pulled
 from agentworld_dag.monitoring.champion import SCORES
 from agentworld_dag.monitoring.rollouts import Rollout, RolloutTurn
 from agentworld_dag.rounds import EPISODES_PER_ROUND, number_of
@@ -89,7 +90,7 @@ def _rollout(episode: Trajectory, said: dict[tuple[str, str, int], str | None]) 
 def _answers(stage: Stage, sets: dict[str, list[Trajectory]]) -> tuple[pl.DataFrame, dict[str, Any]]:
     """The rows, and by side what outgrew its context."""
     champion = plan_of(stage.inputs).champion
-    folders = {SIDES[0]: stage.inputs["simulator"]} | ({SIDES[1]: champion.simulator} if champion else {})
+    folders = {SIDES[0]: stage.inputs["simulator"]} | ({SIDES[1]: pulled(champion.simulator)} if champion else {})
     rows = []
     with ExitStack() as opened:
         simulators = {

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from agentworld_dag.artifacts import read_result
 from agentworld_dag.errors import RunError
 from agentworld_dag.jobs.instance import STARTED_BY, add_round
 from agentworld_dag.jobs.run_config import run_config
+from agentworld_dag.lake.shared import opened
 
 PARTITION = "dagster/partition"
 UNLIMITED = {"dagster/max_runtime": "0"}
@@ -78,10 +78,11 @@ def _summary(result: dg.JobExecutionResult, started_at: float) -> Turn:
     artifacts = {name: metadata for name, metadata in described.items() if "reused" in metadata}
     made = [name for name, metadata in artifacts.items() if not metadata["reused"].value]
     folders = {name: Path(str(metadata["path"].value)) for name, metadata in artifacts.items()}
-    timings = [read_result(folders[name])["timing"] for name in made]
+    lake = opened()
+    timings = [lake.read_result(folders[name])["timing"] for name in made]
     work_s = covered_s((max(t["work_started_at"], started_at), t["finished_at"]) for t in timings)
     reused = tuple(name for name in artifacts if name not in made)
-    return Turn(time.time() - started_at, work_s, tuple(made), reused, folders["round_report"])
+    return Turn(time.time() - started_at, work_s, tuple(made), reused, lake.pulled(folders["round_report"]))
 
 
 def _error_names(result: dg.JobExecutionResult) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Protocol
 import dagster as dg
 
 from agentworld_dag.compute import Needs
+from agentworld_dag.home import REMOTE_LAKE, ROOT, home
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.tracking import URI
 
@@ -59,10 +60,12 @@ class Script:
         return [python, "-m", self.module, *flags]
 
     def environment(self, preset: RunPreset, tracking_uri: str) -> dict[str, str]:
-        """Variables the process needs, wherever it runs."""
-        threads = str(preset.load(self.round_name).threads)
+        """Variables the process needs, wherever it runs; keys of the lake's remote must be there already."""
+        threads, here = str(preset.load(self.round_name).threads), home()
         return {name: os.environ.get(name, value) for name, value in (QUIET | KEEP_MEMORY).items()} | {
             URI: tracking_uri if self.tracked else "",
+            ROOT: str(here.root),
+            REMOTE_LAKE: here.remote_lake,
             "OMP_NUM_THREADS": threads,
             "MKL_NUM_THREADS": threads,
         }

@@ -18,6 +18,7 @@ from typing import Any
 
 from agentworld_dag.environments.terminal import FIRST_OBSERVATION
 from agentworld_dag.errors import SimulatorError
+from agentworld_dag.lake.shared import opened
 from agentworld_dag.serving.opening import open_engine
 from agentworld_dag.serving.settings import Serving
 from agentworld_dag.simulator.engine import Engine
@@ -95,9 +96,11 @@ def open_simulator(folder: Path, seed: int, serving: Serving) -> Iterator[Simula
     if not (folder / MANIFEST).is_file():
         raise SimulatorError(f"{folder} holds no {MANIFEST}; materialise the asset `simulator` first")
     manifest = json.loads((folder / MANIFEST).read_text())
+    checkpoint = folder / manifest["checkpoint"]
+    opened().pull(checkpoint.parent)
     settings = manifest["settings"]
     chosen = Settings(**{**settings, "system": SystemPrompt(**settings["system"])})
-    with open_engine(folder / manifest["checkpoint"], seed, serving) as engine:
+    with open_engine(checkpoint, seed, serving) as engine:
         yield Simulator(engine, ChatEncoder(engine.tokenizer), chosen)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
+from agentworld_dag.lake.shared import pulled
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.training.checkpoints import load_checkpoint, save_checkpoint
 from agentworld_dag.training.settings import Model
@@ -27,7 +28,7 @@ from agentworld_dag.trajectories.schema import Trajectory
 
 def work(stage: Stage) -> dict[str, Any]:
     champion = plan_of(stage.inputs).champion
-    given = champion.world_model / "checkpoint" if champion else stage.preset.model.checkpoint
+    given = pulled(champion.world_model) / "checkpoint" if champion else stage.preset.model.checkpoint
     model, tokenizer = load_checkpoint(given) if given is not None else _untrained(stage)
     save_checkpoint(model, tokenizer, stage.out / "checkpoint")
     parameters = sum(p.numel() for p in model.parameters())

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentworld_dag.lake.shared import pulled
 from agentworld_dag.trajectories.pools import (
     SPLITS,
     TRAINING,
@@ -45,7 +46,7 @@ def read_earlier(folders: Sequence[Path]) -> Pools:
     """
     pools: dict[Split, dict[str, Trajectory]] = {name: {} for name in SPLITS}
     for folder in folders:
-        read = read_splits(folder)
+        read = read_splits(pulled(folder))
         read["held_out"] += read_earlier_held_out(folder)
         for name, trajectories in read.items():
             pools[name] |= {trajectory.id: trajectory for trajectory in trajectories}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agentworld_dag.errors import StoreError
+from agentworld_dag.lake.shared import opened
 
 PLAN = "plan.json"
 
@@ -54,7 +55,10 @@ def plan_of(inputs: Mapping[str, Path]) -> RoundPlan:
 
 
 def read_plan(folder: Path) -> RoundPlan:
-    """The plan a folder holds. Raises StoreError when there is none, or when a folder it names is gone."""
+    """The plan a folder holds. What it names may be on another machine, see `lake.shared.pulled`.
+
+    Raises StoreError when there is none, or when a folder it names is gone.
+    """
     if not (folder / PLAN).is_file():
         raise StoreError(f"{folder} holds no {PLAN}; materialise the asset `round_plan` of this round first")
     written = json.loads((folder / PLAN).read_text())
@@ -62,6 +66,7 @@ def read_plan(folder: Path) -> RoundPlan:
     champion = found and Champion(found["version"], folder / found["world_model"], folder / found["simulator"])
     plan = RoundPlan(champion, tuple(folder / splits for splits in written["splits"]))
     named = [*plan.splits, *((champion.world_model, champion.simulator) if champion else ())]
-    if gone := [str(path) for path in named if not path.is_dir()]:
+    lake = opened()
+    if gone := [str(path) for path in named if not (path.is_dir() or lake.is_complete(path))]:
         raise StoreError(f"{folder / PLAN} goes on from {', '.join(gone)}, which is gone; restore it in the lake")
     return plan
