@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from agentworld_dag.errors import TrainError
@@ -21,11 +22,11 @@ def work(stage: Stage) -> dict[str, Any]:
     attempt = len(attempts.read_text().splitlines())
     ways = stage.options["ways"].split(",")
     stage.log(f"attempt {attempt}")
-    behave(ways[min(attempt, len(ways)) - 1])
+    behave(ways[min(attempt, len(ways)) - 1], stage.out / "go")
     return {"attempts": attempt}
 
 
-def behave(way: str) -> None:
+def behave(way: str, go: Path) -> None:
     if way == "refuse":
         raise TrainError("found 3 actions, expected 4, drop one")
     if way == "crash":
@@ -38,6 +39,8 @@ def behave(way: str) -> None:
         sys.exit(RESUME_ME)
     if way == "sleep":
         time.sleep(120)
+    while way == "wait" and not go.exists():
+        time.sleep(0.1)
 
 
 if __name__ == "__main__":
