@@ -13,7 +13,7 @@ from agentworld_dag.definitions import defs
 from agentworld_dag.jobs.instance import GPU_POOL
 
 PACKAGE = Path(agentworld_dag.__file__ or "").parent
-HEAVY = ("torch", "transformers", "trl", "vllm", "ray", "mlflow", "datasets", "polars")
+HEAVY = ("torch", "transformers", "trl", "vllm", "ray", "kubernetes", "mlflow", "datasets", "polars")
 ASSETS = {
     "round_plan", "raw_trajectories", "clean_trajectories", "trajectory_splits",
     "base_model", "world_model_cpt", "world_model_sft", "world_model_rl", "simulator",

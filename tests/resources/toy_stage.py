@@ -22,11 +22,11 @@ def work(stage: Stage) -> dict[str, Any]:
     attempt = len(attempts.read_text().splitlines())
     ways = stage.options["ways"].split(",")
     stage.log(f"attempt {attempt}")
-    behave(ways[min(attempt, len(ways)) - 1])
+    behave(ways[min(attempt, len(ways)) - 1], stage.out / "go")
     return {"attempts": attempt}
 
 
-def behave(way: str) -> None:
+def behave(way: str, go: Path) -> None:
     if way == "refuse":
         raise TrainError("found 3 actions, expected 4, drop one")
     if way == "crash":
@@ -44,6 +44,8 @@ def behave(way: str) -> None:
     if way.startswith("until "):
         while not Path(way.removeprefix("until ")).exists():
             time.sleep(0.05)
+    while way == "wait" and not go.exists():
+        time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,90 @@
+"""Stage scripts as pods of a Kubernetes cluster.
+
+Kubernetes' own client runs them, because dagster-k8s's `PipesK8sClient` names
+pods at random and so cannot attach to one that is there, deletes the pod when
+the connection breaks, and keeps to itself why a pod ended. Which cluster, and
+by which credentials, comes from the environment: the pod's own service account
+inside a cluster, `KUBECONFIG` outside.
+"""
+
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import dagster as dg
+from pydantic import Field
+
+from agentworld_dag.compute import Needs
+from agentworld_dag.resources.ending import Ending, Reason, failure, run_to_the_end
+from agentworld_dag.resources.kubernetes_pod import Place, pod_body, pod_ending, pod_name, vanished
+from agentworld_dag.resources.kubernetes_pods import Pods
+from agentworld_dag.resources.preset import RunPreset
+from agentworld_dag.resources.remote_job import INTERRUPTS, JobLog
+from agentworld_dag.resources.script import Script
+
+if TYPE_CHECKING:
+    from kubernetes.client import CoreV1Api  # pyright: ignore[reportMissingImports]
+
+
+class KubernetesJobs(dg.ConfigurableResource):
+    """Pods outlive the step that started them; the next step that wants the same artifact attaches to its pod."""
+
+    tracking_uri: str
+    """The MLflow server that stages log to, as pods see it, without a password."""
+    image: str
+    """Has this package and its `train` extra; a preset may name another one for a stage."""
+    namespace: str = "default"
+    python: str = "python"
+    """The image's interpreter."""
+    claims: dict[str, str] = Field(default={})
+    """Persistent volume claim -> folder where it is mounted. The lake lies at the same path as here; none with S3."""
+    secrets: list[str] = Field(default=[])
+    """Secrets whose keys become environment variables of a stage: S3, MLflow and judge credentials."""
+    node_selector: dict[str, str] = Field(default={})
+    service_account: str | None = None
+    patience_s: int = 3600
+    """How long the cluster may be out of reach before the step gives up; its pod goes on."""
+
+    def launch(self, context: dg.AssetExecutionContext, script: Script, preset: RunPreset) -> None:
+        needs = script.needs(preset)
+        if refused := _refused(script, needs, self.tracking_uri):
+            raise failure(script, Ending(Reason.FAILED, f"ConfigError: {refused}"))
+        run_to_the_end(context, script, needs, lambda: self._attempt(context, script, preset, needs))
+
+    def _attempt(self, context: dg.AssetExecutionContext, script: Script, preset: RunPreset, needs: Needs) -> Ending:
+        pods = Pods(context, _core(), self.namespace, self.patience_s)
+        log = JobLog(lambda: pods.lines(pod_name(script)))
+        with dg.open_pipes_session(context, dg.PipesEnvContextInjector(), log) as session:
+            environment = script.environment(preset, self.tracking_uri) | session.get_bootstrap_env_vars()
+            place = Place(self.image, self.claims, self.secrets, self.node_selector, self.service_account)
+            body = pod_body(script, needs, place, script.command(preset, self.python), environment, context.run_id)
+            try:
+                pods.begin(body)
+                pod, is_there = pods.ended(pod_name(script))
+            except INTERRUPTS:
+                pods.stop(pod_name(script), needs.grace_s)
+                raise
+        if not is_there:
+            return vanished(pod)
+        pods.clear(pod_name(script))
+        assert pod is not None
+        return pod_ending(pod, session.get_custom_messages())
+
+
+def _refused(script: Script, needs: Needs, tracking_uri: str) -> str:
+    if needs.nodes > 1:
+        return f"{script.module} asks for {needs.nodes} nodes, a pod has one: set compute.*.nodes to 1"
+    if urlsplit(tracking_uri).password:
+        return "tracking_uri holds a password, which a pod would show: put MLFLOW_TRACKING_PASSWORD into a secret"
+    return ""
+
+
+def _core() -> "CoreV1Api":
+    from kubernetes import client, config  # pyright: ignore[reportMissingImports]
+
+    configuration = client.Configuration()
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        config.load_incluster_config(client_configuration=configuration)
+    else:
+        config.load_kube_config(os.environ.get("KUBECONFIG"), client_configuration=configuration)
+    return client.CoreV1Api(client.ApiClient(configuration))

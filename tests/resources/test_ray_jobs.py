@@ -1,0 +1,35 @@
+"""Stages on a real Ray: its tests are run in a network namespace of their own, for Ray listens on every address."""
+
+import importlib.util
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentworld_dag.resources.ray_jobs import RayJobs
+from tests.resources.launching import launched, reason, toy
+
+TESTS = Path(__file__).with_name("on_ray.py")
+ROOT = Path(__file__).parents[2]
+ALONE = ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
+
+
+def test_a_stage_on_several_nodes_is_refused_before_ray_is_asked(tmp_path: Path) -> None:
+    result, _ = launched(RayJobs(tracking_uri=""), toy(tmp_path, "finish"), tmp_path, nodes=2)
+    assert reason(result).startswith("ConfigError: tests.resources.toy_stage asks for 2 nodes, a job of Ray has one")
+
+
+@pytest.mark.slow
+def test_stages_run_on_a_real_ray(tmp_path: Path) -> None:
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("ray is not installed: pip install 'agentworld-dag[ray]' -c constraints.txt")
+    if subprocess.run([*ALONE, "true"], capture_output=True).returncode:
+        pytest.skip("no network namespace can be made here")
+    run = shlex.join([sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", str(TESTS)])
+    inside = [*ALONE, "bash", "-c", f"ip link set lo up && exec {run}"]
+    paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(inside, cwd=ROOT, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-10_000:] + done.stderr[-10_000:]
