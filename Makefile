@@ -27,8 +27,8 @@ study: setup          ## the loop over SEEDS seeds from FIRST_SEED on, pooled in
 drill: setup          ## the real shell changes to IMAGE over a copy of what `make run` made, and the loop recovers by itself
 	$(BIN)/python -m agentworld_dag.cli drill --preset $(PRESET) --image $(IMAGE)
 
-test: setup
-	$(BIN)/python -m pytest
+test: setup           ## two files at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: setup          ## lint, format, types, definitions
 	$(BIN)/ruff check .
