@@ -1,15 +1,22 @@
 """Which launcher this code location has: `AGENTWORLD_JOBS` names it."""
 
+import json
 import os
 import shlex
 import sys
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.home import Home
+from agentworld_dag.resources.kubernetes_jobs import KubernetesJobs
 from agentworld_dag.resources.local_jobs import LocalJobs
+from agentworld_dag.resources.ray_jobs import RayJobs
 from agentworld_dag.resources.script import Launcher
 from agentworld_dag.resources.slurm_jobs import SlurmJobs
 
+Jobs = TypeVar("Jobs", RayJobs, KubernetesJobs)
 PASSED = (
     *("AGENTWORLD_*", "AWS_*", "HF_*", "MLFLOW_*", "NCCL_*"),
     *("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "USER"),
@@ -22,6 +29,8 @@ def launcher_from_environment(home: Home) -> Launcher:
     named = {
         "local": local,
         "slurm": slurm,
+        "ray": ray,
+        "kubernetes": kubernetes,
     }
     name = os.environ.get("AGENTWORLD_JOBS") or "local"
     if name not in named:
@@ -42,3 +51,29 @@ def slurm(home: Home) -> SlurmJobs:
         passed=[*PASSED, *shlex.split(os.environ.get("AGENTWORLD_SLURM_PASSED", ""))],
         image_option=os.environ.get("AGENTWORLD_SLURM_IMAGE_OPTION") or None,
     )
+
+
+def ray(home: Home) -> RayJobs:
+    return _with_options(RayJobs, home, "AGENTWORLD_RAY")
+
+
+def kubernetes(home: Home) -> KubernetesJobs:
+    return _with_options(KubernetesJobs, home, "AGENTWORLD_KUBERNETES")
+
+
+def _with_options(launcher: type[Jobs], home: Home, variable: str) -> Jobs:
+    """A launcher whose fields, but for the tracking URI, are a JSON object in the environment."""
+    given = os.environ.get(variable) or "{}"
+    try:
+        return launcher(tracking_uri=home.mlflow_uri, **_fields(given))
+    except (ValidationError, ValueError) as error:
+        known = ", ".join(sorted(set(launcher.model_fields) - {"tracking_uri"}))
+        told = f"{variable}={given}: expected a JSON object with fields of {known}"
+        raise ConfigError(f"{told} ({' '.join(str(error).split())})") from error
+
+
+def _fields(given: str) -> dict[str, Any]:
+    fields = json.loads(given)
+    if not isinstance(fields, dict):
+        raise ValueError("no object")
+    return fields

@@ -7,8 +7,10 @@ import pytest
 
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.home import Home
+from agentworld_dag.resources.kubernetes_jobs import KubernetesJobs
 from agentworld_dag.resources.launchers import launcher_from_environment
 from agentworld_dag.resources.local_jobs import LocalJobs
+from agentworld_dag.resources.ray_jobs import RayJobs
 from agentworld_dag.resources.slurm_jobs import SlurmJobs
 
 HOME = Home(Path("/lake"))
@@ -30,7 +32,28 @@ def test_slurm_is_set_up_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert {"AWS_*", "LAB_*"} <= set(found.passed)
 
 
+def test_ray_and_kubernetes_take_their_fields_from_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENTWORLD_JOBS", "ray")
+    monkeypatch.setenv("AGENTWORLD_RAY", '{"python": "/venv/bin/python", "patience_s": 60}')
+    found = launcher_from_environment(HOME)
+    assert isinstance(found, RayJobs)
+    assert (found.python, found.patience_s) == ("/venv/bin/python", 60)
+    monkeypatch.setenv("AGENTWORLD_JOBS", "kubernetes")
+    monkeypatch.setenv("AGENTWORLD_KUBERNETES", '{"image": "lab/agentworld", "claims": {"lake": "/lake"}}')
+    found = launcher_from_environment(HOME)
+    assert isinstance(found, KubernetesJobs)
+    assert (found.image, found.claims) == ("lab/agentworld", {"lake": "/lake"})
+
+
+@pytest.mark.parametrize("given", ["lab/agentworld", "[]", "{}", '{"image": 3}', '{"image": "a", "cloud": "b"}'])
+def test_fields_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("AGENTWORLD_JOBS", "kubernetes")
+    monkeypatch.setenv("AGENTWORLD_KUBERNETES", given)
+    with pytest.raises(ConfigError, match="expected a JSON object with fields of claims, image, namespace"):
+        launcher_from_environment(HOME)
+
+
 def test_another_name_is_refused_with_those_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENTWORLD_JOBS", "cloud")
-    with pytest.raises(ConfigError, match="AGENTWORLD_JOBS=cloud: expected one of local, slurm"):
+    with pytest.raises(ConfigError, match="AGENTWORLD_JOBS=cloud: expected one of local, slurm, ray, kubernetes"):
         launcher_from_environment(HOME)
