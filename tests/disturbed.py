@@ -30,6 +30,8 @@ MODULES = (CPT, SFT, WORLD_MODEL_RL, IMITATION, AGENT_RL)
 _SUPERVISED = {"steps": 40, "save_every_steps": 7, "tokens_per_step": 256, "threads": 1}
 _RL = {"steps": 14, "save_every_steps": 3, "passes_per_step": 2}
 _CHANGES: dict[str, Any] = {
+    # A shell that answers too late on a busy machine fails its rollout, and two undisturbed runs would differ.
+    "collection": {"action_timeout_s": 30.0},
     "cpt": _SUPERVISED,
     "sft": _SUPERVISED,
     # Six steps go through the twelve prompts: the run has three epochs.

@@ -123,13 +123,14 @@ def _entrypoint(command: list[str], needs: Needs) -> str:
 
 
 def _connected() -> "JobSubmissionClient":
+    from ray.exceptions import AuthenticationError  # pyright: ignore[reportMissingImports]
     from ray.job_submission import JobSubmissionClient  # pyright: ignore[reportMissingImports]
 
     try:
         return JobSubmissionClient()
     except OSError as error:
         raise ConnectionError(str(error)) from error
-    except RuntimeError as error:  # no token, or a wrong one
+    except AuthenticationError as error:
         raise dg.Failure(f"Ray refused: {error}", allow_retries=False) from error
 
 

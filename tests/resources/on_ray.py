@@ -22,13 +22,21 @@ from tests.small_loop import splits  # noqa: F401
 DASHBOARD = 8265
 HEAD = ["--head", "--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", f"--dashboard-port={DASHBOARD}"]
 SIZE = ["--num-cpus=4", f"--memory={8 * 2**30}", f"--object-store-memory={100 * 2**20}"]
-TOKEN = "a-token-for-this-test-of-thirty-two-characters"
+TOKENLESS = """
+import sys
+from pathlib import Path
+from agentworld_dag.resources.ray_jobs import RayJobs
+from tests.resources.launching import launched, reason, toy
+
+folder = Path(sys.argv[1])
+result, _ = launched(RayJobs(tracking_uri="", python=sys.argv[2]), toy(folder, "finish"), folder)
+sys.stdout.write(reason(result))
+"""
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cluster() -> None:
     """Ends with the namespace, whose processes the kernel kills."""
-    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0"}
     ray = Path(sys.executable).with_name("ray")
     subprocess.run([ray, "start", *HEAD, *SIZE, "--disable-usage-stats"], check=True)
 
@@ -138,10 +146,11 @@ def test_a_cluster_that_stays_away_is_given_up(jobs: RayJobs, tmp_path: Path, co
     assert told.startswith("Ray has been out of reach for 1 s: ")
 
 
-def test_who_has_no_token_is_refused(jobs: RayJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_AUTH_TOKEN", "another-token-of-more-than-thirty-two-characters")
-    result, _ = launched(jobs, toy(tmp_path, "finish"), tmp_path)
-    assert reason(result).startswith("Ray refused: ")
+def test_who_has_no_token_is_refused(jobs: RayJobs, tmp_path: Path) -> None:
+    without = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    command = [sys.executable, "-c", TOKENLESS, str(tmp_path), sys.executable]
+    done = subprocess.run(command, env=without, capture_output=True, text=True)
+    assert done.stdout.startswith("Ray refused: ")
 
 
 def test_training_on_ray_ends_with_the_weights_of_training_here(

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import secrets
 import shlex
 import subprocess
 import sys
@@ -31,5 +32,7 @@ def test_stages_run_on_a_real_ray(tmp_path: Path) -> None:
     run = shlex.join([sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", str(TESTS)])
     inside = [*ALONE, "bash", "-c", f"ip link set lo up && exec {run}"]
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(inside, cwd=ROOT, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True)
+    environment = {"PYTHONPATH": paths, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    environment |= {"RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300"}
+    done = subprocess.run(inside, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-10_000:] + done.stderr[-10_000:]
