@@ -63,8 +63,20 @@ SHOTS = [
 ]
 
 DRILL_SHOTS = [
-    Shot("drill-rounds", "dagster", "/assets/candidate_comparison?view=partitions", "round-0002"),
-    Shot("drill-sensor", "dagster", "/locations/agentworld_dag/sensors/retrain_on_fidelity_drop", "no drop"),
+    Shot(
+        "drill-graph",
+        "dagster",
+        "/assets/candidate_comparison?view=lineage&lineageScope=upstream&lineageDepth=2",
+        "2 partitions",
+    ),
+    Shot("drill-rounds", "dagster", "/assets/candidate_comparison?view=partitions&partition=round-0002", "fresh/"),
+    Shot(
+        "drill-sensor",
+        "dagster",
+        "/locations/agentworld_dag/sensors/retrain_on_fidelity_drop",
+        "0 runs requested",
+        clicks="td:nth-child(5) >> text=runs requested >> nth=0",
+    ),
     Shot(
         "drill-probes",
         "dagster",
@@ -132,6 +144,7 @@ def take(page: Page, shot: Shot, url: str) -> None:
     if shot.clicks:
         page.locator(shot.clicks).click()
         page.wait_for_timeout(DRAWING_MS)
+        page.get_by_text(shot.awaits).first.scroll_into_view_if_needed()
     path = IMAGES / f"{shot.image}.png"
     page.screenshot(path=path)
     print(path)

@@ -38,7 +38,7 @@ def test_a_run_is_not_lost_while_it_is_waited_for(ended_pid):
         assert [status(instance, run) for _ in range(2)] == [WorkerStatus.RUNNING] * 2
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), None])
+@pytest.mark.parametrize("pid", [os.getpid(), None], ids=["alive", "unknown"])
 def test_a_run_is_running_while_its_process_lives_or_is_unknown(pid):
     with instance_with(lost_after_s=0) as instance:
         assert status(instance, begun_run(instance, pid)) == WorkerStatus.RUNNING
