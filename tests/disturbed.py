@@ -135,9 +135,9 @@ def _run(module: str, flags: list[str], log: Path) -> None:
     script = importlib.import_module(module)
     # Models this small earn nothing, and without differences in reward no weight would move.
     if module == WORLD_MODEL_RL:
-        script.reward_function = lambda tokenizer, settings: odd_sums
+        vars(script)["reward_function"] = lambda tokenizer, settings: odd_sums
     if module == AGENT_RL:
-        script.goal = _odd_sums_beside(script.goal)
+        vars(script)["goal"] = _odd_sums_beside(script.goal)
     run_stage(script.work, flags)
 
 

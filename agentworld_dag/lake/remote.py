@@ -53,7 +53,8 @@ class Remote:
         """None where there is no such object."""
         with self._asking():
             try:
-                return self.files.cat_file(self._path(key), max_concurrency=1)  # with more it asks for the size first
+                content: Any = self.files.cat_file(self._path(key), max_concurrency=1)  # more ask for the size first
+                return content
             except FileNotFoundError as error:
                 if code_of(error) not in NO_SUCH_KEY:
                     raise
@@ -123,7 +124,7 @@ class Remote:
         bucket, _, name = self._path(key).partition("/")
         with self._asking():
             try:
-                found = self.files.call_s3("head_object", Bucket=bucket, Key=name)
+                found: Any = self.files.call_s3("head_object", Bucket=bucket, Key=name)
             except FileNotFoundError:
                 return False
             if found["ContentLength"] != size:

@@ -23,7 +23,7 @@ from agentworld_dag.resources.remote_job import INTERRUPTS, JobLog
 from agentworld_dag.resources.script import Script
 
 if TYPE_CHECKING:
-    from kubernetes.client import CoreV1Api  # pyright: ignore[reportMissingImports]
+    from kubernetes.client import CoreV1Api
 
 
 class KubernetesJobs(dg.ConfigurableResource):
@@ -55,7 +55,7 @@ class KubernetesJobs(dg.ConfigurableResource):
         pods = Pods(context, _core(), self.namespace, self.patience_s)
         log = JobLog(lambda: pods.lines(pod_name(script)))
         with dg.open_pipes_session(context, dg.PipesEnvContextInjector(), log) as session:
-            environment = script.environment(preset, self.tracking_uri) | session.get_bootstrap_env_vars()
+            environment = {**script.environment(preset, self.tracking_uri), **session.get_bootstrap_env_vars()}
             place = Place(self.image, self.claims, self.secrets, self.node_selector, self.service_account)
             body = pod_body(script, needs, place, script.command(preset, self.python), environment, context.run_id)
             try:
@@ -80,7 +80,7 @@ def _refused(script: Script, needs: Needs, tracking_uri: str) -> str:
 
 
 def _core() -> "CoreV1Api":
-    from kubernetes import client, config  # pyright: ignore[reportMissingImports]
+    from kubernetes import client, config
 
     configuration = client.Configuration()
     if "KUBERNETES_SERVICE_HOST" in os.environ:

@@ -7,15 +7,14 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agentworld_dag.compute import Needs
 from agentworld_dag.resources.ending import Ending, Reason, by_exit_code
 from agentworld_dag.resources.script import Script
 
-if TYPE_CHECKING:
-    from kubernetes.client import V1Pod  # pyright: ignore[reportMissingImports]
-
+Pod = Any
+"""The client's V1Pod, by whose types everything in it may be None."""
 CONTAINER = "stage"
 OUT = "agentworld/out"
 """Annotation of a pod: the folder it fills, by which a later step knows that the pod is its own."""
@@ -102,11 +101,11 @@ def _volumes(place: Place) -> list[dict[str, Any]]:
     return [*claims, {"name": "shm", "emptyDir": {"medium": "Memory"}}]
 
 
-def is_over(pod: "V1Pod") -> bool:
+def is_over(pod: Pod) -> bool:
     return pod.status.phase in ("Succeeded", "Failed")
 
 
-def stuck(pod: "V1Pod") -> str:
+def stuck(pod: Pod) -> str:
     """Why it will never start; empty while it may."""
     for status in pod.status.container_statuses or []:
         waiting = status.state.waiting
@@ -115,13 +114,13 @@ def stuck(pod: "V1Pod") -> str:
     return ""
 
 
-def waits_for(pod: "V1Pod") -> str:
+def waits_for(pod: Pod) -> str:
     """What the scheduler or a queue says about a pod that has no node yet."""
     conditions = pod.status.conditions or []
     return next((f"{it.reason}: {it.message}" for it in conditions if it.type == "PodScheduled" and it.message), "")
 
 
-def pod_ending(pod: "V1Pod", messages: Iterable[Any]) -> Ending:
+def pod_ending(pod: Pod, messages: Iterable[Any]) -> Ending:
     """Of a pod that is over, or stuck."""
     if pod.status.phase == "Succeeded":
         return Ending(Reason.FINISHED, "")
@@ -144,7 +143,7 @@ def pod_ending(pod: "V1Pod", messages: Iterable[Any]) -> Ending:
     return by_exit_code(ended.exit_code, messages)
 
 
-def vanished(pod: "V1Pod | None") -> Ending:
+def vanished(pod: Pod | None) -> Ending:
     """Of a pod that is there no longer, as it was last seen."""
     if pod and (why := _taken_away(pod)):
         return Ending(Reason.PREEMPTED, why)
@@ -153,7 +152,7 @@ def vanished(pod: "V1Pod | None") -> Ending:
     return Ending(Reason.LOST, "its pod is there no longer")
 
 
-def _taken_away(pod: "V1Pod") -> str:
+def _taken_away(pod: Pod) -> str:
     for condition in pod.status.conditions or []:
         if condition.type in DISRUPTED and condition.status == "True":
             return f"{condition.reason}: {condition.message}"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from agentworld_dag.resources.kubernetes_pod import CONTAINER, OUT, is_over, stuck, waits_for
+from agentworld_dag.resources.kubernetes_pod import CONTAINER, OUT, Pod, is_over, stuck, waits_for
 from agentworld_dag.resources.remote_job import POLL_S, Answer, answered
 
 if TYPE_CHECKING:
-    from kubernetes.client import CoreV1Api, V1Pod  # pyright: ignore[reportMissingImports]
+    from kubernetes.client import CoreV1Api
 
 ENGINE = "Kubernetes"
 REQUEST_S = 30
@@ -49,7 +49,7 @@ class Pods:
         self.context.log.info(f"attached to pod {name}")
         return True
 
-    def ended(self, name: str) -> "tuple[V1Pod | None, bool]":
+    def ended(self, name: str) -> tuple[Pod | None, bool]:
         """The pod when it is over or stuck, and True; or as it was last seen before it vanished, and False."""
         last, waited_for = None, ""
         while pod := self._seen(name):
@@ -82,7 +82,7 @@ class Pods:
 
     def lines(self, name: str) -> Iterator[str]:
         """The log as far as it goes, whole lines. Raises ConnectionError while there is none."""
-        from kubernetes.client import ApiException  # pyright: ignore[reportMissingImports]
+        from kubernetes.client import ApiException
 
         try:
             with _reaching():
@@ -91,7 +91,7 @@ class Pods:
             raise ConnectionError(f"{error.status} {error.reason}") from error
 
     def _lines(self, name: str) -> Iterator[str]:
-        response = self.core.read_namespaced_pod_log(
+        response: Any = self.core.read_namespaced_pod_log(
             name,
             self.namespace,
             container=CONTAINER,
@@ -105,7 +105,7 @@ class Pods:
                     yield line.decode(errors="replace").rstrip("\n")
 
     def _answered(self, ask: Callable[[], Answer]) -> Answer:
-        from kubernetes.client import ApiException  # pyright: ignore[reportMissingImports]
+        from kubernetes.client import ApiException
 
         try:
             return answered(self.context, ENGINE, self.patience_s, ask)
@@ -114,14 +114,14 @@ class Pods:
                 f"Kubernetes refused: {error.status} {error.body or error.reason}", allow_retries=False
             ) from error
 
-    def _seen(self, name: str) -> "V1Pod | None":
+    def _seen(self, name: str) -> Pod | None:
         return self._answered(partial(self._read, name))
 
     def _created(self, body: Mapping[str, Any]) -> bool:
         """False when another one has the name by now."""
         return self._answered(partial(self._create, body))
 
-    def _check_own(self, pod: "V1Pod", body: Mapping[str, Any]) -> None:
+    def _check_own(self, pod: Pod, body: Mapping[str, Any]) -> None:
         found = (pod.metadata.annotations or {}).get(OUT)
         expected = body["metadata"]["annotations"][OUT]
         if found != expected:
@@ -132,7 +132,7 @@ class Pods:
         with _reaching():
             return _unless(CONFLICT, partial(self.core.create_namespaced_pod, self.namespace, body)) is not None
 
-    def _read(self, name: str) -> "V1Pod | None":
+    def _read(self, name: str) -> Pod | None:
         with _reaching():
             return _unless(NOT_FOUND, partial(self.core.read_namespaced_pod, name, self.namespace))
 
@@ -143,7 +143,7 @@ class Pods:
 
 def _unless(status: int, call: Callable[..., Any]) -> Any:
     """The answer; None when it is that status."""
-    from kubernetes.client import ApiException  # pyright: ignore[reportMissingImports]
+    from kubernetes.client import ApiException
 
     try:
         return call(_request_timeout=REQUEST_S)
@@ -156,7 +156,7 @@ def _unless(status: int, call: Callable[..., Any]) -> Any:
 @contextmanager
 def _reaching() -> Iterator[None]:
     """What may be another answer later becomes a ConnectionError; a refusal stays what it is."""
-    from kubernetes.client import ApiException  # pyright: ignore[reportMissingImports]
+    from kubernetes.client import ApiException
     from urllib3.exceptions import HTTPError
 
     try:
@@ -164,6 +164,6 @@ def _reaching() -> Iterator[None]:
     except HTTPError as error:
         raise ConnectionError(str(error)) from error
     except ApiException as error:
-        if error.status == TOO_MANY or error.status >= SERVER_ERROR:
+        if error.status == TOO_MANY or (error.status or 0) >= SERVER_ERROR:
             raise ConnectionError(f"{error.status} {error.reason}") from error
         raise

@@ -68,7 +68,7 @@ class RayJobs(dg.ConfigurableResource):
         with dg.open_pipes_session(
             context, dg.PipesEnvContextInjector(), JobLog(lambda: _lines(client, name))
         ) as session:
-            environment = script.environment(preset, self.tracking_uri) | session.get_bootstrap_env_vars()
+            environment = {**script.environment(preset, self.tracking_uri), **session.get_bootstrap_env_vars()}
             request = self._request(context, script, preset, needs, environment) | {"submission_id": name}
             try:
                 if is_there:

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch.utils.data import Sampler
 from trl.trainer.grpo_trainer import GRPOTrainer
-from trl.trainer.utils import RepeatSampler
 
 MEAN_OVER_ROWS, MEAN_OVER_ALL_TOKENS = "grpo", "dapo"
 """TRL's losses: the first divides by the rows of a pass, the second by the tokens of the whole step."""
@@ -40,7 +39,8 @@ class GroupTrainer(GRPOTrainer):
 class EpochSampler(Sampler[int]):
     """TRL's order; an epoch depends on its number alone, and not on the epochs that this process has gone through."""
 
-    def __init__(self, sampler: RepeatSampler) -> None:
+    def __init__(self, sampler: Any) -> None:
+        """`sampler`: TRL's RepeatSampler."""
         self._sampler = sampler
 
     def set_epoch(self, epoch: int) -> None:

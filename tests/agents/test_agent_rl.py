@@ -109,4 +109,5 @@ def test_an_unknown_arm_is_refused(agent_stage, imitator: Path) -> None:
 def test_answers_are_used_up_at_the_end_of_each_step(agent_stage) -> None:
     """A checkpoint holds none, and could not be resumed from in between."""
     arguments = agent_rl._arguments(agent_stage("out", {}, {"arm": "sim_rl"}))
+    assert arguments.steps_per_generation
     assert arguments.steps_per_generation * arguments.num_iterations == arguments.gradient_accumulation_steps

@@ -34,7 +34,7 @@ def test_another_machine_goes_on_from_the_last_checkpoint(machine: Machine) -> N
         push_checkpoint(checkpoint(a, step), a)
     found = pull_last_checkpoint(trainer(b), lake=b)
     assert found == trainer(b) / "checkpoint-100"
-    assert files(found) == files(trainer(a) / "checkpoint-100")
+    assert files(trainer(b) / "checkpoint-100") == files(trainer(a) / "checkpoint-100")
 
 
 def test_the_last_two_are_kept(machine: Machine, remote: Remote) -> None:

@@ -147,7 +147,7 @@ class Handler(BaseHTTPRequestHandler):
     """/api/v1/namespaces/NAMESPACE/pods[/NAME[/log]]"""
 
     protocol_version = "HTTP/1.1"
-    server: Stub
+    server: Stub  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -173,7 +173,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.delete((namespace, name))
         return self._answer(200, self.server.pods[namespace, name].body)
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:
         """The terminal is the tests'."""
 
     def _path(self) -> list[str]:

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from ray.job_submission import JobStatus, JobSubmissionClient
+from ray.job_submission import JobStatus, JobSubmissionClient  # pyright: ignore[reportMissingImports]
 
 from agentworld_dag.artifacts import read_result
 from agentworld_dag.resources.local_jobs import LocalJobs
@@ -141,7 +141,7 @@ def test_a_job_outlives_the_connection(jobs: RayJobs, tmp_path: Path, connection
 
 
 def test_a_cluster_that_stays_away_is_given_up(jobs: RayJobs, tmp_path: Path, connection: Breakable) -> None:
-    impatient = RayJobs(**(jobs.model_dump() | {"patience_s": 1}))
+    impatient = jobs.model_copy(update={"patience_s": 1})
     told = outliving.gives_up_when_patience_is_over(impatient, tmp_path, connection)
     assert told.startswith("Ray has been out of reach for 1 s: ")
 

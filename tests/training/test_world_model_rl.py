@@ -77,4 +77,5 @@ def test_a_kill_in_a_later_epoch_changes_no_weight(
 def test_answers_are_used_up_at_the_end_of_each_step(stage) -> None:
     """A checkpoint holds none, and could not be resumed from in between."""
     arguments = world_model_rl._arguments(stage("out", {}), settings())
+    assert arguments.steps_per_generation
     assert arguments.steps_per_generation * arguments.num_iterations == arguments.gradient_accumulation_steps
