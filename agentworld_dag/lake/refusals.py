@@ -51,10 +51,15 @@ def naming_refusals(url: str, endpoint: str) -> Iterator[None]:
 def transient(unless: bool) -> Iterator[None]:
     """Let a connection that broke in the middle of an answer pass for one that gave wrong bytes.
 
-    botocore repeats a request until its answer begins, and not after. `unless`: this was the last attempt.
+    botocore repeats a request until its answer begins, and not after. `unless`: this was the last attempt, after which
+    only wrong bytes pass, for the caller to name the file.
     """
+    from botocore.exceptions import FlexibleChecksumError
+
     try:
         yield
+    except FlexibleChecksumError:
+        return
     except Exception as error:
         if unless or code_of(error) or not _is_of_the_network(error):
             raise
