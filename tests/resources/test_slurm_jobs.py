@@ -117,7 +117,7 @@ def test_a_pre_empted_job_goes_on_when_its_place_is_free_again(tmp_path: Path) -
 
 def test_a_job_whose_node_is_lost_goes_on_when_there_is_one(tmp_path: Path) -> None:
     script = toy(tmp_path, "sleep,finish")
-    node = told("sinfo", "--noheader", "--partition=work", "--format=%n").strip()
+    node = told("sinfo", "--noheader", "--partition=work", "--format=%N").strip()
     with ThreadPoolExecutor() as beside:
         running = beside.submit(launched, slurm_jobs(tmp_path), script, tmp_path)
         wait_until(lambda: attempts(script.out))
