@@ -5,8 +5,10 @@
 #   infra/slurm.sh start DIR    prints nothing when it is up; then: export SLURM_CONF=DIR/slurm.conf
 #   infra/slurm.sh stop DIR     cancels what runs, and ends its daemons
 #
-# Two partitions over the same node: what is submitted to `urgent` pre-empts what runs in `work`. Memory limits are
-# enforced where cgroups of version 1 can be written; elsewhere a job may take more than it asked for. No accounting.
+# What is submitted to the partition `urgent` pre-empts what runs in `work`, on the same node. Several of these run side by
+# side: cgroups are called after the node, which has a name of its own, or one Slurm would kill another's jobs. Memory
+# limits are enforced where cgroups of version 1 can be written; elsewhere a job may take more than it asked for. No
+# accounting.
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -35,8 +37,8 @@ free_port() {
 limits_memory() { [ "$(id -u)" = 0 ] && [ -w /sys/fs/cgroup/memory ] && [ -w /sys/fs/cgroup/freezer ]; }
 
 write_configuration() {
-  local user host processes memory_mib
-  user=$(id -un) host=$(hostname -s)
+  local user processes tasks memory_mib port
+  user=$(id -un) port=$(free_port)
   processes=proctrack/linuxproc tasks=task/none
   if limits_memory; then processes=proctrack/cgroup tasks=task/cgroup; fi
   memory_mib=$(awk '/^MemTotal/ { print int($2 / 1024 * 0.9) }' /proc/meminfo)
@@ -44,7 +46,7 @@ write_configuration() {
 ClusterName=agentworld
 SlurmctldHost=localhost(127.0.0.1)
 SlurmctldPort=$(free_port)
-SlurmdPort=$(free_port)
+SlurmdPort=$port
 CommunicationParameters=NoAddrCache,NoInAddrAny,NoCtldInAddrAny
 AuthType=auth/munge
 AuthInfo=socket=$dir/munge.socket
@@ -65,7 +67,7 @@ PreemptMode=CANCEL
 ReturnToService=2
 KillWait=10
 MpiDefault=none
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$memory_mib State=UNKNOWN
+NodeName=node$port NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$memory_mib State=UNKNOWN
 PartitionName=work Nodes=ALL Default=YES PriorityTier=1 GraceTime=10
 PartitionName=urgent Nodes=ALL PriorityTier=2
 TEXT
@@ -84,7 +86,7 @@ start() {
     --log-file="$dir/munged.log" --seed-file="$dir/munged.seed"
   export SLURM_CONF=$dir/slurm.conf
   slurmctld -c
-  slurmd -c
+  slurmd -c -N "$(sed -n 's/^NodeName=\([^ ]*\) .*/\1/p' "$SLURM_CONF")"
   for _ in $(seq 100); do
     [ "$(sinfo --noheader --partition=work --format=%t 2>/dev/null)" = idle ] && return
     sleep 0.2

@@ -4,6 +4,7 @@ import hashlib
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,7 +29,15 @@ from tests.resources.real_slurm import (
 
 STEP = [sys.executable, "-m", "tests.resources.slurm_step"]
 BEGUN, ATTACHED = "attempt 1", "goes on with job"
-pytestmark = pytest.mark.usefixtures("slurm")
+pytestmark = pytest.mark.usefixtures("an_empty_queue_at_the_end")
+
+
+@pytest.fixture
+def an_empty_queue_at_the_end(slurm: Path) -> Iterator[None]:
+    """What a test that failed has left would take the next one's place."""
+    yield
+    told("scancel", "--me", "--quiet")
+    wait_until(lambda: not told("squeue", "--me", "--noheader"))
 
 
 def job_of(tmp_path: Path) -> str | None:
@@ -108,7 +117,7 @@ def test_a_pre_empted_job_goes_on_when_its_place_is_free_again(tmp_path: Path) -
 
 def test_a_job_whose_node_is_lost_goes_on_when_there_is_one(tmp_path: Path) -> None:
     script = toy(tmp_path, "sleep,finish")
-    node = told("sinfo", "--noheader", "--partition=work", "--format=%n").strip()
+    node = told("sinfo", "--noheader", "--partition=work", "--format=%N").strip()
     with ThreadPoolExecutor() as beside:
         running = beside.submit(launched, slurm_jobs(tmp_path), script, tmp_path)
         wait_until(lambda: attempts(script.out))
