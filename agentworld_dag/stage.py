@@ -87,7 +87,8 @@ def run_stage(work: Work, arguments: list[str] | None = None) -> None:
         pipes = open_dagster_pipes()
     with pipes:
         code = _ended(work, options, pipes)
-    sys.exit(code)
+    if code != FINISHED:
+        sys.exit(code)
 
 
 def _ended(work: Work, options: argparse.Namespace, pipes: PipesContext) -> int:

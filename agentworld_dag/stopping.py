@@ -48,8 +48,9 @@ class StopRequest:
 
     def obey(self, words: str) -> NoReturn:
         """End the stage for this reason. Raises Stopped."""
-        # Deaf from here on: another request would cut short what cleans up.
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if signal.getsignal(signal.SIGTERM) == self._on_sigterm:
+            # Deaf from here on: another request would cut short what cleans up.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise Stopped(words)
 
     def _on_sigterm(self, *_: object) -> None:

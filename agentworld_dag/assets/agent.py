@@ -24,7 +24,7 @@ REPEATED_SHARE = 0.5
 agent_asset = partial(dg.asset, group_name="agent", partitions_def=rounds)
 
 IMITATION_SECTIONS = ("model", "agent.imitation", "agent.max_turns", "agent.max_new_tokens")
-PRACTICE_SECTIONS = ("model", "agent.rl", "agent.max_turns", "agent.max_new_tokens", "collection")
+PRACTICE_SECTIONS = ("model", "agent.rl", "agent.max_turns", "agent.max_new_tokens", "collection", *ANSWERING)
 
 DEMONSTRATIONS = Recipe(
     "agentworld_dag.agents.demonstrations",
@@ -38,8 +38,7 @@ def imitation(start: str) -> Recipe:
 
 
 def practice(arm: str) -> Recipe:
-    answering = ANSWERING if arm == "sim_rl" else ()
-    return Recipe("agentworld_dag.agents.agent_rl", PRACTICE_SECTIONS + answering, options={"arm": arm})
+    return Recipe("agentworld_dag.agents.agent_rl", PRACTICE_SECTIONS, options={"arm": arm})
 
 
 BASE, WARMUP, SCRATCH = imitation("world_model_sft"), imitation("world_model_rl"), imitation("base_model")

@@ -65,15 +65,17 @@ def _with_options(launcher: type[Jobs], home: Home, variable: str) -> Jobs:
     """A launcher whose fields, but for the tracking URI, are a JSON object in the environment."""
     given = os.environ.get(variable) or "{}"
     try:
-        return launcher(tracking_uri=home.mlflow_uri, **_fields(given))
+        return launcher(tracking_uri=home.mlflow_uri, **_fields(given, set(launcher.model_fields)))
     except (ValidationError, ValueError) as error:
         known = ", ".join(sorted(set(launcher.model_fields) - {"tracking_uri"}))
         told = f"{variable}={given}: expected a JSON object with fields of {known}"
         raise ConfigError(f"{told} ({' '.join(str(error).split())})") from error
 
 
-def _fields(given: str) -> dict[str, Any]:
+def _fields(given: str, known: set[str]) -> dict[str, Any]:
     fields = json.loads(given)
     if not isinstance(fields, dict):
         raise ValueError("no object")
+    if unknown := set(fields) - known:
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
     return fields
