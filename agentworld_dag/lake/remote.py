@@ -133,8 +133,14 @@ class Remote:
             return found["ETag"].strip('"') == etag or self._digest(key) == sha256
 
     def _digest(self, key: str) -> str:
-        with self.files.open(self._path(key), "rb", cache_type="none") as file:
-            return sha256_of(file)
+        """Of what the object holds; empty where its own checksum says that this is damaged."""
+        from botocore.exceptions import FlexibleChecksumError
+
+        try:
+            with self.files.open(self._path(key), "rb", cache_type="none") as file:
+                return sha256_of(file)
+        except FlexibleChecksumError:
+            return ""
 
     def _path(self, key: str) -> str:
         return f"{self.url.removeprefix('s3://')}/{key}"
