@@ -38,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--disturbances", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--stages", nargs="*", default=list(MODULES))
+    parser.add_argument("--stages", nargs="*", choices=list(MODULES), default=list(MODULES))
     options = parser.parse_args()
     print_row(HEADER)
     print_row(["---"] * len(HEADER))
