@@ -41,6 +41,7 @@ write_configuration() {
   user=$(id -un) port=$(free_port)
   processes=proctrack/linuxproc tasks=task/none
   if limits_memory; then processes=proctrack/cgroup tasks=task/cgroup; fi
+  # Not nproc: it believes OMP_NUM_THREADS.
   memory_mib=$(awk '/^MemTotal/ { print int($2 / 1024 * 0.9) }' /proc/meminfo)
   cat >"$dir/slurm.conf" <<TEXT
 ClusterName=agentworld
@@ -67,7 +68,7 @@ PreemptMode=CANCEL
 ReturnToService=2
 KillWait=10
 MpiDefault=none
-NodeName=node$port NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$memory_mib State=UNKNOWN
+NodeName=node$port NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 CPUs=$(getconf _NPROCESSORS_ONLN) RealMemory=$memory_mib State=UNKNOWN
 PartitionName=work Nodes=ALL Default=YES PriorityTier=1 GraceTime=10
 PartitionName=urgent Nodes=ALL PriorityTier=2
 TEXT

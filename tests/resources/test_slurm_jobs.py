@@ -182,8 +182,9 @@ def test_a_controller_that_is_away_for_a_while_starts_no_second_job(tmp_path: Pa
         running = beside.submit(launched, slurm_jobs(tmp_path), script, tmp_path)
         wait_until(lambda: attempts(script.out))
         kill_controller(slurm)
-        with pytest.raises(slurm_client.Unreachable):
-            job_of(tmp_path)
+        for _ in range(2):  # one that the step had asked before may have waited for the controller all the while
+            with pytest.raises(slurm_client.Unreachable):
+                job_of(tmp_path)
         (tmp_path / "go").touch()
         start_controller()
         result, instance = running.result()

@@ -116,7 +116,7 @@ def test_a_server_does_not_outlive_who_started_it(fake, left_over, base: Path, k
     stage = subprocess.Popen([sys.executable, "-c", STAGE, str(base / "checkpoint")], stdout=subprocess.PIPE)
     assert stage.stdout and stage.stdout.readline() == b"up\n"
     stage.send_signal(kind)
-    stage.wait()
+    stage.wait(60)
     stage.stdout.close()
     assert left_over() == []
 
