@@ -18,7 +18,7 @@ PACKAGE = "agentworld_dag"
 ROOT = Path(__file__).parent
 RUNNING = (
     *("stage", "process", "stopping", "exit_codes", "artifacts", "tracking"),
-    *("errors", "code_version", "home", "cost", "prices"),
+    *("errors", "code_version", "home", "cost", "prices", "ranks", "arguments"),
     *(f"lake.{name}" for name in ("digests", "fetching", "manifest", "publishing", "refusals", "remote", "shared")),
     "lake.unfinished",
 )

@@ -6,7 +6,7 @@ it; a laptop takes note of none. No artifact is made again for another request.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,10 @@ from agentworld_dag.settings import Count, Rate, Section
 
 NoneOrMore = Annotated[int, Field(ge=0)]
 Text = Annotated[str, Field(min_length=1)]
+
+
+TRAINING = ("training.cpt", "training.sft", "training.world_model_rl", "agents.imitation", "agents.agent_rl")
+"""The scripts that can run as several processes."""
 
 
 class Needs(Section):
@@ -33,6 +37,17 @@ class Needs(Section):
     """Of a container, where the cluster runs such; null means the one it was set up with."""
     resumes: NoneOrMore
     """How often a stage that was pre-empted, or lost its machine, is started again within one step."""
+    processes: Count
+    """That train together on each node: as many as GPUs, as a rule. Stages that do not train have one."""
+    sharding: Literal["replicated", "fsdp2", "zero3"]
+    """What each of them holds: the whole model, or its part by PyTorch's FSDP2 or DeepSpeed's ZeRO stage 3."""
+    recompute_activations: bool
+    """In the backward pass, in place of keeping them: less memory for about a third more computing."""
+
+    @property
+    def ranks(self) -> int:
+        """Processes in all."""
+        return self.nodes * self.processes
 
 
 class Compute(Section):
@@ -42,16 +57,28 @@ class Compute(Section):
 
     @model_validator(mode="after")
     def _stages_exist_and_fit(self) -> Self:
-        for stage in self.stages:
+        for stage in dict.fromkeys((*self.stages, *TRAINING)):
             if not _is_script(stage):
                 raise ValueError(f"stages.{stage} names no script, expected one such as training.sft")
-            self.needs(stage)
+            _check_processes(stage, self.needs(stage))
         return self
 
     def needs(self, module: str) -> Needs:
         """What a script asks for; `module` with or without the package's name."""
         changes = self.stages.get(module.removeprefix("agentworld_dag."), {})
         return Needs.model_validate(_changed(self.default.model_dump(), changes))
+
+
+def is_training(module: str) -> bool:
+    return module.removeprefix("agentworld_dag.") in TRAINING
+
+
+def _check_processes(stage: str, needs: Needs) -> None:
+    found = f"stages.{stage}.processes is {needs.processes}"
+    if stage not in TRAINING and needs.processes > 1:
+        raise ValueError(f"{found}, expected 1: it does not train")
+    if stage in TRAINING and needs.gpus > 1 and needs.processes != needs.gpus:
+        raise ValueError(f"{found}, expected one for each of its {needs.gpus} GPUs")
 
 
 def _changed(default: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

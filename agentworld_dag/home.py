@@ -18,6 +18,8 @@ from agentworld_dag.tracking import URI
 ROOT = "AGENTWORLD_HOME"
 REMOTE_LAKE = "AGENTWORLD_LAKE"
 PRESETS = Path(__file__).parents[1] / "infra" / "presets"
+ACCELERATE = PRESETS.with_name("accelerate")
+"""How several processes share a model, for `accelerate launch`."""
 
 
 @dataclass(frozen=True)

@@ -24,13 +24,16 @@ from typing import Any
 
 from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, PipesContext, open_dagster_pipes
 
+from agentworld_dag.arguments import parser
 from agentworld_dag.artifacts import RESULT, UNRECORDED, is_complete, naming_full_disk, write_json
+from agentworld_dag.compute import Needs
 from agentworld_dag.config import Preset, check_seed, load_preset
 from agentworld_dag.cost import COST, Meter, priced, process_started_at
 from agentworld_dag.errors import AgentWorldError
 from agentworld_dag.exit_codes import FAILED, FINISHED, OUT_OF_MEMORY, RESUME_ME
 from agentworld_dag.lake.shared import SharedLake, opened
 from agentworld_dag.process import die_with_parent, limit_threads, only_holder
+from agentworld_dag.ranks import Ranks, of_this_process
 from agentworld_dag.rounds import FIRST_ROUND
 from agentworld_dag.stopping import Stopped, StopRequest
 from agentworld_dag.tracking import URI, RunIdentity, Tracker, flatten
@@ -56,6 +59,9 @@ class Stage:
     options: dict[str, str]
     logger: logging.Logger
     round_name: str = FIRST_ROUND
+    ranks: Ranks = field(default_factory=Ranks)
+    module: str = ""
+    """Of the script."""
     tracker: Tracker | None = field(default=None)
     stop: StopRequest = field(default_factory=StopRequest)
     meter: Meter = field(init=False)
@@ -63,11 +69,18 @@ class Stage:
     def __post_init__(self) -> None:
         self.meter = Meter(self.out)
 
+    @property
+    def needs(self) -> Needs:
+        """What the preset has it ask of its machines."""
+        return self.preset.compute.needs(self.module)
+
     def log(self, message: str) -> None:
         self.logger.info(message)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Append to `metrics.jsonl`, and pass on to MLflow every few seconds."""
+        """Append to `metrics.jsonl`, and pass on to MLflow every few seconds; of several processes the first does."""
+        if not self.ranks.is_first:
+            return
         line = json.dumps({"step": step, "at": time.time(), "metrics": {k: float(v) for k, v in metrics.items()}})
         with (self.out / "metrics.jsonl").open("a") as file:
             file.write(line + "\n")
@@ -78,10 +91,12 @@ class Stage:
 
 def run_stage(work: Work, arguments: list[str] | None = None) -> None:
     """Run `work` once; a complete output folder returns at once. Exits with a code of `exit_codes`."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     gc.freeze()  # modules live as long as the process; going through them at its end takes over a second
     if DAGSTER_PIPES_CONTEXT_ENV_VAR in os.environ:
         die_with_parent(os.environ.get(PARENT))
+    if not of_this_process().is_first:
+        os.environ.pop(DAGSTER_PIPES_CONTEXT_ENV_VAR, None)  # the first one talks to Dagster
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pipes warns when a script runs by hand, which is a use we support
         pipes = open_dagster_pipes()
@@ -121,19 +136,35 @@ def _told(pipes: PipesContext, code: int, words: str) -> int:
 def _run(work: Work, options: argparse.Namespace, pipes: PipesContext) -> None:
     preset, seed = load_preset(options.config, options.round), check_seed(options.seed)
     limit_threads(preset.threads)
-    lake, inputs = opened(), dict(options.input)
-    _pull(lake, options.out, inputs)
+    lake, inputs, ranks = opened(), dict(options.input), of_this_process()
+    if ranks.local_rank == 0:
+        _pull(lake, options.out, inputs)
+    ranks.meet()
     options.out.mkdir(parents=True, exist_ok=True)
-    stage = Stage(preset, seed, options.out, inputs, dict(options.option), _logger(pipes), options.round)
+    logger, module = _logger(pipes, ranks), _module_of(work)
+    stage = Stage(preset, seed, options.out, inputs, dict(options.option), logger, options.round, ranks, module)
+    if not ranks.is_first:
+        _assist(work, stage)
+    elif told := _made(work, stage, pipes, lake):
+        stage.log(told)
+
+
+def _assist(work: Work, stage: Stage) -> None:
+    """The part of a process that is not the first: the same work, when there is any, and no word about it."""
+    with stage.stop.heeded():
+        if stage.ranks.told(False):
+            work(stage)
+
+
+def _made(work: Work, stage: Stage, pipes: PipesContext, lake: SharedLake) -> str:
+    """What came of publishing it."""
     with stage.stop.heeded(), only_holder(stage.out):
         if is_complete(stage.out):
             stage.log(f"{stage.out} is complete, nothing to do")
-            told = lake.publish_if_missing(stage.out)
-        else:
-            _make(work, stage, pipes)
-            told = lake.publish(stage.out)
-    if told:
-        stage.log(told)
+            stage.ranks.told(False)
+            return lake.publish_if_missing(stage.out)
+        _make(work, stage, pipes)
+        return lake.publish(stage.out)
 
 
 def _pull(lake: SharedLake, out: Path, inputs: Mapping[str, Path]) -> None:
@@ -154,6 +185,7 @@ def _make(work: Work, stage: Stage, pipes: PipesContext) -> None:
 def _finished_work(work: Work, stage: Stage) -> dict[str, Any]:
     """The result of the work, from an earlier run that worked but could not record it, or from working now."""
     unrecorded = stage.out / UNRECORDED
+    stage.ranks.told(not unrecorded.is_file())
     if unrecorded.is_file():
         return json.loads(unrecorded.read_text())
     work_started_at = time.time()
@@ -231,7 +263,11 @@ def _drop_torn_line(path: Path) -> None:
             file.truncate(len(whole[0]) + len(whole[1]))
 
 
-def _logger(pipes: PipesContext) -> logging.Logger:
+def _logger(pipes: PipesContext, ranks: Ranks) -> logging.Logger:
+    if not ranks.is_first:
+        silent = logging.getLogger("agentworld_dag.others")
+        silent.disabled = True
+        return silent
     if DAGSTER_PIPES_CONTEXT_ENV_VAR in os.environ:
         return pipes.log
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
@@ -241,26 +277,3 @@ def _logger(pipes: PipesContext) -> logging.Logger:
 def _module_of(work: Work) -> str:
     main = sys.modules["__main__"].__spec__
     return main.name if main else work.__module__
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not separator or not name:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    return name, value
-
-
-def _folder(text: str) -> tuple[str, Path]:
-    name, value = _pair(text)
-    return name, Path(value)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Run one stage of the loop.")
-    parser.add_argument("--config", type=Path, required=True, help="preset file")
-    parser.add_argument("--round", default=FIRST_ROUND, help="later rounds have settings of their own")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the output; resumed when it exists")
-    parser.add_argument("--input", type=_folder, action="append", default=[], metavar="NAME=DIR")
-    parser.add_argument("--option", type=_pair, action="append", default=[], metavar="NAME=VALUE")
-    return parser

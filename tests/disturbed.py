@@ -7,6 +7,7 @@ import importlib
 import multiprocessing
 import os
 import signal
+import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -59,14 +60,23 @@ class Training:
 
     def begin(self, out: Path) -> Any:
         """The process. What it writes is added to a file beside `out`."""
+        return self._forked(out, {})
+
+    def _forked(self, out: Path, environment: Mapping[str, str]) -> Any:
         flags = ["--config", str(self.preset), "--out", str(out)]
         for name, folder in self.inputs.items():
             flags += ["--input", f"{name}={folder}"]
         for name, value in self.options.items():
             flags += ["--option", f"{name}={value}"]
-        process = FORKS.Process(target=_run, args=(self.module, flags, log_of(out)))
+        process = FORKS.Process(target=_run, args=(self.module, flags, log_of(out), environment))
         process.start()
         return process
+
+    def begin_several(self, out: Path, count: int) -> list[Any]:
+        """Processes that train together, the first one first; as `agentworld_dag.launch` starts them, but forked."""
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(count)}
+        places = [{**meeting, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
+        return [self._forked(out, place) for place in places]
 
     def run(self, out: Path) -> int:
         """The exit code of an undisturbed process."""
@@ -126,7 +136,14 @@ def weights(out: Path) -> bytes:
     return (out / "checkpoint" / "model.safetensors").read_bytes()
 
 
-def _run(module: str, flags: list[str], log: Path) -> None:
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _run(module: str, flags: list[str], log: Path, environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(descriptor, stream)
@@ -137,7 +154,8 @@ def _run(module: str, flags: list[str], log: Path) -> None:
     if module == WORLD_MODEL_RL:
         vars(script)["reward_function"] = lambda tokenizer, settings: odd_sums
     if module == AGENT_RL:
-        vars(script)["goal"] = _odd_sums_beside(script.goal)
+        goal_reward = script.goal_reward
+        vars(script)["goal_reward"] = lambda processes: _odd_sums_beside(goal_reward(processes))
     run_stage(script.work, flags)
 
 

@@ -11,7 +11,9 @@ DEFAULT = load_preset(PRESETS / "tiny.yaml").compute.default.model_dump()
 
 
 def test_a_script_has_the_default_but_for_what_differs() -> None:
-    compute = Compute.model_validate({"default": DEFAULT, "stages": {"training.sft": {"gpus": 8, "nodes": 2}}})
+    compute = Compute.model_validate(
+        {"default": DEFAULT, "stages": {"training.sft": {"gpus": 8, "nodes": 2, "processes": 8}}}
+    )
     assert compute.needs("agentworld_dag.training.sft").gpus == 8
     assert compute.needs("agentworld_dag.training.sft").cpus == DEFAULT["cpus"]
     assert compute.needs("agentworld_dag.training.cpt").model_dump() == DEFAULT
@@ -23,6 +25,8 @@ def test_a_script_has_the_default_but_for_what_differs() -> None:
         ({"training.nix": {}}, "stages.training.nix names no script, expected one such as training.sft"),
         ({"training.sft": {"gpus": -1}}, "greater than or equal to 0"),
         ({"training.sft": {"gpu": 1}}, "Extra inputs are not permitted"),
+        ({"training.sft": {"gpus": 8}}, "training.sft.processes is 1, expected one for each of its 8 GPUs"),
+        ({"evaluation.drift": {"processes": 2}}, "evaluation.drift.processes is 2, expected 1: it does not train"),
     ],
 )
 def test_unknown_scripts_and_fields_are_refused(stages: dict[str, dict[str, int]], told: str) -> None:

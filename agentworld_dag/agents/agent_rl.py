@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
 from datasets import Dataset
 from transformers import (
     PreTrainedModel,
@@ -30,7 +29,7 @@ from transformers import (
 from trl.trainer.grpo_config import GRPOConfig
 
 from agentworld_dag.agents.encoder import AgentEncoder
-from agentworld_dag.agents.practice import step_metrics, steps_spent, summary
+from agentworld_dag.agents.practice import TOTALS, step_metrics, steps_spent, summary
 from agentworld_dag.agents.rollout import gathered, outcome
 from agentworld_dag.agents.settings import AgentRl
 from agentworld_dag.agents.tools import ShellTool, task_row
@@ -42,10 +41,13 @@ from agentworld_dag.errors import ConfigError
 from agentworld_dag.simulator.bundle import open_simulator
 from agentworld_dag.simulator.engine import Engine
 from agentworld_dag.stage import Stage, run_stage
-from agentworld_dag.training.checkpoints import load_checkpoint, save_checkpoint
+from agentworld_dag.training.adapters import with_adapters
+from agentworld_dag.training.checkpoints import load_checkpoint
 from agentworld_dag.training.labelled_head import score_labels_only
 from agentworld_dag.training.loop import train_to_end
-from agentworld_dag.training.optimizer import build_optimizer
+from agentworld_dag.training.optimizer import optimizers
+from agentworld_dag.training.trainer_arguments import group_arguments
+from agentworld_dag.training.weights import save_trained
 from agentworld_dag.trajectories.agent_chat import task_messages
 
 SIMULATED, REAL, SCARCE = "sim_rl", "real_rl", "real_rl_scarce"
@@ -74,8 +76,18 @@ class World:
 
 
 def work(stage: Stage) -> dict[str, Any]:
+    _check_writer(stage)
     with _world(stage, _arm(stage)) as world:
         return _practised(stage, world)
+
+
+def _check_writer(stage: Stage) -> None:
+    """Episodes differ in length: processes that hold parts of one model could not write them side by side."""
+    if stage.needs.sharding != "replicated" and stage.preset.agent.rl.generation.engine == "transformers":
+        raise ConfigError(
+            f"agents.agent_rl shards its model ({stage.needs.sharding}) and writes with it: set "
+            "agent.rl.generation.engine to colocate, or compute's sharding for it to replicated"
+        )
 
 
 def _practised(stage: Stage, world: World) -> dict[str, Any]:
@@ -87,13 +99,14 @@ def _practised(stage: Stage, world: World) -> dict[str, Any]:
         train_to_end(trainer, stage)
     finally:
         asyncio.run(gathered([tool.environment.close() for tool in tools]))
-        stage.meter.count_tokens(world.tokens)
-    save_checkpoint(model, tokenizer, stage.out / "checkpoint")
-    found = summary(trainer.state.log_history)
+        stage.meter.count_tokens(world.tokens * stage.ranks.count)  # the others' are about as many
+    save_trained(trainer, stage, tokenizer)
+    found, counts = summary(trainer.state.log_history), stage.ranks.each(world.counts)
+    cut = {name: sum(each[name] for each in counts) for name in world.counts}
     real_steps = 0 if world.engine else found["environment_steps"]
     sim_steps = found["environment_steps"] - real_steps
     steps = {"real_steps": real_steps, "sim_steps": sim_steps}
-    return {**found, **world.counts, **steps, "seconds": time.monotonic() - started}
+    return {**found, **cut, **steps, "seconds": time.monotonic() - started}
 
 
 def _trainer(
@@ -109,15 +122,15 @@ def _trainer(
     set_seed(stage.seed)
     stop = [StopWhenSpent(agent.rl.scarce_real_steps)] if _arm(stage) == SCARCE else []
     trainer = AgentTrainer(
-        model=model,
+        model=with_adapters(model, agent.rl.lora),
         encoder=encoder,
         agent=agent,
         seed_environments=world.seed,
         args=_arguments(stage),
-        reward_funcs=goal,
+        reward_funcs=goal_reward(stage.ranks.count),
         environment_factory=new_tool,
         train_dataset=Dataset.from_list(task_rows(agent.rl, stage.seed)),
-        optimizers=(build_optimizer(model, agent.rl.optimizer, agent.rl.learning_rate), None),
+        optimizers=optimizers(model, agent.rl.optimizer, agent.rl.learning_rate),
         callbacks=stop,
     )
     score_labels_only(model, agent.rl.temperature)
@@ -136,12 +149,17 @@ def task_rows(settings: AgentRl, seed: int) -> list[dict[str, Any]]:
     ]
 
 
-async def goal(environments: list[ShellTool], log_metric: Callable[[str, float], None], **_: Any) -> list[float]:
+def goal_reward(processes: int) -> Any:
     """TRL's reward function: 1 where the task is solved on the environment's own state."""
-    rollouts = await gathered([outcome(tool) for tool in environments])
-    for name, value in step_metrics(rollouts).items():
-        log_metric(name, value)
-    return [float(rollout.success) for rollout in rollouts]
+
+    async def goal(environments: list[ShellTool], log_metric: Callable[[str, float], None], **_: Any) -> list[float]:
+        rollouts = await gathered([outcome(tool) for tool in environments])
+        for name, value in step_metrics(rollouts).items():
+            # TRL logs the mean over processes.
+            log_metric(name, value * processes if name in TOTALS else value)
+        return [float(rollout.success) for rollout in rollouts]
+
+    return goal
 
 
 class StopWhenSpent(TrainerCallback):
@@ -175,32 +193,14 @@ def _world(stage: Stage, arm: str) -> Iterator[World]:
 
 def _arguments(stage: Stage) -> GRPOConfig:
     settings = stage.preset.agent.rl
-    rollouts = settings.tasks_per_step * settings.group_size
     return GRPOConfig(
-        output_dir=str(stage.out / "trainer"),
-        max_steps=settings.steps,
-        per_device_train_batch_size=rollouts // settings.passes_per_step,
-        gradient_accumulation_steps=settings.passes_per_step,
-        num_generations=settings.group_size,
+        **group_arguments(stage, settings, settings.tasks_per_step),
         max_completion_length=stage.preset.model.max_tokens,
         max_tool_calling_iterations=stage.preset.agent.max_turns,
         chat_template_kwargs={"enable_thinking": False},
-        temperature=settings.temperature,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="linear",
-        beta=0.0,
         shuffle_dataset=False,
         remove_unused_columns=False,
-        activation_checkpointing=False,
-        use_cpu=not torch.cuda.is_available(),
-        bf16=True,
-        save_steps=settings.save_every_steps,
-        save_total_limit=2,
-        logging_steps=1,
-        report_to="none",
-        seed=stage.seed,
-        data_seed=stage.seed,
-        disable_tqdm=True,
+        vllm_importance_sampling_correction=False,  # it needs vLLM's own probabilities of whole conversations
     )
 
 

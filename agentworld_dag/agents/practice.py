@@ -15,6 +15,9 @@ from agentworld_dag.errors import TrainError
 
 STEPS = "environment_steps"
 OUTGROWN = "outgrown_rollouts"
+FAILED = "failed_rollouts"
+TOTALS = (STEPS, OUTGROWN, FAILED)
+"""Of a step's numbers those that are sums, while the others are means."""
 _CURVES = ("success", "entropy", "completions/mean_length", "top_action_share")
 _RATES = ("tool_call_rate", "empty_action_share", "invalid_message_share")
 
@@ -36,7 +39,7 @@ def step_metrics(rollouts: Sequence[Rollout]) -> dict[str, float]:
         "success": _mean([rollout.success for rollout in rollouts]),
         **{f"success/{kind}": _mean(found) for kind, found in sorted(by_kind.items())},
         STEPS: float(actions.total()),
-        "failed_rollouts": float(len(failed)),
+        FAILED: float(len(failed)),
         OUTGROWN: float(sum(rollout.outgrown for rollout in rollouts)),
         "tool_call_rate": _mean([bool(rollout.actions) for rollout in rollouts]),
         "empty_action_share": actions[""] / count,
@@ -65,7 +68,7 @@ def summary(history: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "last_quarter": {name: _over(last, name) for name in _CURVES + _RATES},
         "success_by_kind": {key.partition("/")[2]: _over(steps[len(steps) // 2 :], key) for key in kinds},
         "lowest_entropy": min(entry["entropy"] for entry in steps),
-        "failed_rollouts": sum(entry["failed_rollouts"] for entry in steps),
+        FAILED: sum(entry[FAILED] for entry in steps),
         OUTGROWN: sum(entry[OUTGROWN] for entry in steps),
         "environment_steps": steps_spent(steps),
     }

@@ -9,7 +9,7 @@ too. Practice (`trainer`) and evaluation (`run_policy`) both go through
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from agentworld_dag.agents.encoder import AgentEncoder, Speech
 from agentworld_dag.agents.settings import Agent
@@ -17,7 +17,7 @@ from agentworld_dag.agents.tools import ShellTool, task_row
 from agentworld_dag.environments.protocol import Environment, Task, goal_reached
 from agentworld_dag.environments.tasks import seed_of
 from agentworld_dag.errors import SandboxError, SimulatorError
-from agentworld_dag.simulator.engine import Engine
+from agentworld_dag.simulator.window import Window
 from agentworld_dag.trajectories.agent_chat import Message, observation_message
 
 EPISODES_AT_ONCE = 128
@@ -27,11 +27,23 @@ Gather = Callable[[Sequence[Coroutine[Any, Any, Any]]], list[Any]]
 """Runs coroutines together to their end and returns their results in order."""
 
 
+class Writer(Protocol):
+    """What of an `Engine` a policy needs to speak."""
+
+    window: Window
+
+    def seed(self, seed: int) -> None: ...
+
+    def generate_batch(self, prompts: list[list[int]], max_new_tokens: int, temperature: float) -> list[list[int]]:
+        """Completions in the order of `prompts`, without the end token."""
+        ...
+
+
 @dataclass(frozen=True)
 class Policy:
     """A checkpoint that speaks, and how long it may."""
 
-    engine: Engine
+    engine: Writer
     encoder: AgentEncoder
     agent: Agent
     temperature: float

@@ -16,6 +16,8 @@ class AgentRl(GroupRl):
     @model_validator(mode="after")
     def _equal_passes(self) -> Self:
         check_passes(self, self.tasks_per_step)
+        if self.generation.engine == "server":
+            raise ValueError("generation.engine 'server': turns of episodes are written by transformers or colocate")
         return self
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
+from agentworld_dag.agents.colocated import Colocated
 from agentworld_dag.agents.encoder import AgentEncoder
-from agentworld_dag.agents.rollout import Episode, Policy, converse, gathered
+from agentworld_dag.agents.rollout import Episode, Policy, Writer, converse, gathered
 from agentworld_dag.agents.settings import Agent
 from agentworld_dag.environments.tasks import seed_of
 from agentworld_dag.simulator.in_process import InProcessEngine
@@ -34,13 +35,22 @@ class AgentTrainer(GroupTrainer):
         **kwargs: Any,
     ) -> None:
         super().__init__(model=model, processing_class=encoder.tokenizer, **kwargs)
-        engine = InProcessEngine(model, encoder.tokenizer, seed=0)
-        model.train()  # the engine has put it into evaluation mode, which TRL takes for its own evaluation
-        self._policy = Policy(engine, encoder, agent, self.temperature)
+        self._policy = Policy(self._writer(model, encoder), encoder, agent, self.temperature)
         self._seed_environments = seed_environments
 
+    def _writer(self, model: PreTrainedModel, encoder: AgentEncoder) -> Writer:
+        if self.use_vllm:
+            settings: Any = self.args
+            longest: int = model.config.max_position_embeddings
+            return Colocated(self, encoder.tokenizer, min(settings.vllm_max_model_length or longest, longest))
+        engine = InProcessEngine(model, encoder.tokenizer, seed=0)
+        model.train()  # the engine has put it into evaluation mode, which TRL takes for its own evaluation
+        return engine
+
     def _generate(self, prompts: list[Any]) -> Any:
-        step_seed = seed_of("practice", self.args.seed, self.state.global_step)
+        # Each process plays episodes of its own.
+        others = [self.accelerator.process_index] if self.accelerator.process_index else []
+        step_seed = seed_of("practice", self.args.seed, self.state.global_step, *others)
         self._policy.engine.seed(step_seed)
         self._seed_environments(step_seed)
         return super()._generate(prompts)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import dagster as dg
 
-from agentworld_dag.compute import Needs
+from agentworld_dag.compute import Needs, is_training
 from agentworld_dag.home import REMOTE_LAKE, ROOT, home
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.tracking import URI
@@ -57,7 +57,11 @@ class Script:
             flags += ["--input", f"{name}={folder}"]
         for name, value in self.options.items():
             flags += ["--option", f"{name}={value}"]
-        return [python, "-m", self.module, *flags]
+        needs = self.needs(preset)
+        if needs.ranks == 1 or not is_training(self.module):
+            return [python, "-m", self.module, *flags]
+        spread = [f"--processes={needs.processes}", f"--nodes={needs.nodes}", f"--sharding={needs.sharding}"]
+        return [python, "-m", "agentworld_dag.launch", *spread, f"--grace-s={needs.grace_s}", self.module, *flags]
 
     def environment(self, preset: RunPreset, tracking_uri: str) -> dict[str, str]:
         """Variables the process needs, wherever it runs; keys of the lake's remote must be there already."""

@@ -27,7 +27,7 @@ class Case:
 
     @property
     def devices(self) -> int:
-        """That weights and sequences are spread over."""
+        """That the tokens of a pass are spread over."""
         return self.gpus or self.needs.nodes
 
     @property
@@ -35,8 +35,13 @@ class Case:
         return self.gpus > 0
 
     @property
+    def shards(self) -> int:
+        """Parts that weights, gradients and moments are held in."""
+        return 1 if self.needs.sharding == "replicated" else self.devices
+
+    @property
     def sharded(self) -> bool:
-        return self.devices > 1
+        return self.shards > 1
 
     @property
     def memory_gib(self) -> float:

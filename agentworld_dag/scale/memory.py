@@ -1,7 +1,8 @@
 """What one device holds of a stage, part by part, in GiB.
 
-Weights, gradients and optimizer state are sharded over all devices of the
-stage (FSDP's full shard, ZeRO stage 3, arXiv 1910.02054). Training and
+Weights, gradients and optimizer state are held whole on every device, or
+sharded over all of the stage (`compute.*.sharding`: FSDP's full shard, ZeRO
+stage 3, arXiv 1910.02054). Training and
 generating take turns: an engine gives its memory back while the model trains
 (vLLM calls it sleeping), so the total has the larger of the two.
 """
@@ -52,16 +53,16 @@ def not_saved(case: Case) -> dict[str, float]:
 
 def checkpoint_gib(case: Case) -> float:
     """On disk, of all devices: what training resumes from, which is all that is held but gradients."""
-    return sum(size for part, size in _held(case).items() if part != "gradients") * case.devices / GIB
+    return sum(size for part, size in _held(case).items() if part != "gradients") * case.shards / GIB
 
 
 def _held(case: Case) -> dict[str, float]:
-    total, each = parameters(case.model).total / case.devices, case.plan.bytes
+    total, each = parameters(case.model).total / case.shards, case.plan.bytes
     return {
         "weights": total * each.weight,
         "gradients": total * each.gradient,
         "master weights": total * each.master,
-        "moments": _moments(case) / case.devices * each.moment,
+        "moments": _moments(case) / case.shards * each.moment,
     }
 
 
@@ -84,7 +85,7 @@ def _cast(case: Case) -> float:
 
 
 def _activations(case: Case) -> float:
-    per_token = recomputed_per_token if case.plan.recompute_activations else kept_per_token
+    per_token = recomputed_per_token if case.needs.recompute_activations else kept_per_token
     return per_token(case.model, not case.sharded) * case.tokens_per_device
 
 

@@ -26,8 +26,8 @@ def remedies(case: Case) -> list[str]:
 
 def _changes(case: Case) -> Iterator[Tried]:
     """Kinds of change, each from the smallest on."""
-    if not case.plan.recompute_activations:
-        yield [("recompute activations", _planned(case, recompute_activations=True))]
+    if not case.needs.recompute_activations:
+        yield [("recompute activations", _asking(case, recompute_activations=True))]
     yield _smaller_passes(case)
     if case.work.cached_tokens:
         yield _fewer_at_once(case)
@@ -60,7 +60,9 @@ def _wider(case: Case, words: str, gpus: int, changed: Callable[[Case, int], Cas
 
 def _more_nodes(case: Case) -> Tried:
     counts = [case.needs.nodes * times for times in DOUBLED]
-    return [(f"{count} nodes", _asking(case, nodes=count)) for count in counts]
+    if case.needs.sharding != "replicated":
+        return [(f"{count} nodes", _asking(case, nodes=count)) for count in counts]
+    return [(f"{count} nodes, sharding fsdp2", _asking(case, nodes=count, sharding="fsdp2")) for count in counts]
 
 
 def _more_memory(case: Case) -> Tried:

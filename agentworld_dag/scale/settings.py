@@ -72,7 +72,6 @@ class Plan(Section):
     node_tflops: Rate
     """Of a node's processor, for stages that ask for no GPU."""
     bytes: Bytes
-    recompute_activations: bool
     sequence_gpus: Count
     """GPUs that share one sequence in training (context or sequence parallelism)."""
     rollouts: Rollouts

@@ -35,8 +35,7 @@ def _assumed(preset: Preset) -> Iterator[str]:
     used = f"used to {mfu.training:g} in training, {mfu.reading:g} reading, {mfu.writing:g} writing"
     yield f"assumed: {device}, {tflops:g} TFLOP/s, {used};"
     yield (
-        f"  bytes: weight {each.weight}, gradient {each.gradient}, master weight {each.master}, moment {each.moment}; "
-        f"activations {'computed again' if plan.recompute_activations else 'kept'};"
+        f"  bytes: weight {each.weight}, gradient {each.gradient}, master weight {each.master}, moment {each.moment};"
     )
     yield (
         f"  mean tokens: sample {lengths.sample:,}, world model's prompt {lengths.world_model_prompt:,}, "
@@ -47,6 +46,8 @@ def _assumed(preset: Preset) -> Iterator[str]:
 def _table(shown: list[Case]) -> Iterator[str]:
     yield _row("", [case.stage.rpartition(".")[2] for case in shown])
     yield _row("runs on", [_machines(case) for case in shown])
+    yield _row("sharding", [case.needs.sharding if case.devices > 1 else "none" for case in shown])
+    yield _row("activations", ["computed again" if case.needs.recompute_activations else "kept" for case in shown])
     yield _row("tokens in a pass, each", [f"{case.tokens_per_device:,.0f}" for case in shown])
     yield "GiB on each"
     yield from _memory_rows(shown)

@@ -33,13 +33,18 @@ def last_whole_checkpoint(folder: Path, log: Callable[[str], None]) -> Path | No
 
     The others are removed, for the Trainer counts them when it makes room, and logged with what is wrong.
     """
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    found = sorted(folder.glob("checkpoint-*"), key=step_of)
     flaws = {path: flaw(path) for path in found}
     for path, wrong in flaws.items():
         if wrong:
             log(f"removed {path}: {wrong}")
             shutil.rmtree(path)
     return next((path for path in reversed(found) if not flaws[path]), None)
+
+
+def step_of(folder: Path) -> int:
+    """Of a checkpoint of the Trainer's."""
+    return int(folder.name.rpartition("-")[2])
 
 
 def flaw(folder: Path) -> str | None:
@@ -79,11 +84,16 @@ def _check(folder: Path) -> None:
         raise TrainError(f"{folder} holds no checkpoint (no config.json); run the stage that makes it first")
 
 
-def save_checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """The stage's final weights, whole or not at all; `AutoModelForCausalLM.from_pretrained` loads them."""
+def save_checkpoint(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, state: dict[str, Any] | None = None
+) -> None:
+    """The stage's final weights, whole or not at all; `AutoModelForCausalLM.from_pretrained` loads them.
+
+    `state`: all weights, where the model in this process does not hold them.
+    """
     beside = folder.with_name(f".{folder.name}")
     shutil.rmtree(beside, ignore_errors=True)
-    model.save_pretrained(beside)
+    model.save_pretrained(beside, state_dict=state)
     tokenizer.save_pretrained(beside)
     # An earlier attempt that was killed after this has left one; a folder that is not empty cannot be replaced.
     shutil.rmtree(folder, ignore_errors=True)

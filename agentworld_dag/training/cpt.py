@@ -14,7 +14,7 @@ from typing import Any
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.training.checkpoints import load_checkpoint
 from agentworld_dag.training.labelled_head import IGNORED
-from agentworld_dag.training.supervised import Sample, train
+from agentworld_dag.training.supervised import Packing, Sample, train
 from agentworld_dag.training.tokenizer import ChatEncoder
 from agentworld_dag.trajectories.loss_mask import kept_turns
 from agentworld_dag.trajectories.parquet import read_trajectories
@@ -32,7 +32,8 @@ def work(stage: Stage) -> dict[str, Any]:
         observation_sample(encoder, trajectory, keep, preset.model.template)
         for trajectory, keep in zip(trajectories, kept, strict=True)
     ]
-    metrics = train(stage, preset.cpt, model, tokenizer, samples, packed_tokens=preset.cpt.packed_tokens)
+    packing = Packing(preset.cpt.packed_tokens, preset.cpt.packing == "separate")
+    metrics = train(stage, preset.cpt, model, tokenizer, samples, packing)
     turns = sum(len(keep) for keep in kept)
     return {
         **metrics,

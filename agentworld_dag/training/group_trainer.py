@@ -30,10 +30,17 @@ class GroupTrainer(GRPOTrainer):
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         if self.beta != 0.0 or self.loss_type not in (MEAN_OVER_ROWS, MEAN_OVER_ALL_TOKENS):
             return super()._compute_loss(model, inputs)
-        teaching = inputs["advantages"] != 0
-        teaching[0] |= not teaching.any()  # a loss of 0 still needs its graph
-        loss = super()._compute_loss(model, {name: _rows(value, teaching) for name, value in inputs.items()})
-        return loss * teaching.float().mean() if self.loss_type == MEAN_OVER_ROWS else loss
+        taken = self._taken(inputs["advantages"] != 0)
+        loss = super()._compute_loss(model, {name: _rows(value, taken) for name, value in inputs.items()})
+        return loss * taken.float().mean() if self.loss_type == MEAN_OVER_ROWS else loss
+
+    def _taken(self, teaching: torch.Tensor) -> torch.Tensor:
+        """The rows to pass over: in every process as many as teach in the one that has the most."""
+        # One at least: a loss of 0 still needs its graph.
+        counts: Any = self.accelerator.gather(teaching.sum()[None])
+        count = int(counts.max().clamp(min=1))
+        chosen = teaching.argsort(descending=True, stable=True)[:count]
+        return torch.zeros_like(teaching).index_fill(0, chosen, True)
 
 
 class EpochSampler(Sampler[int]):

@@ -42,8 +42,8 @@ class MuonWithAdamW(torch.optim.Optimizer):
         self.param_groups = [group for part in self.parts for group in part.param_groups]
 
 
-def build_optimizer(model: nn.Module, name: Literal["muon", "adamw"], learning_rate: float) -> torch.optim.Optimizer:
-    """The optimizer a preset names, over all parameters of `model`."""
-    if name == "muon":
-        return MuonWithAdamW(model, learning_rate)
-    return torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=0.0, betas=(0.9, 0.95))
+def optimizers(
+    model: nn.Module, name: Literal["muon", "adamw"], learning_rate: float
+) -> tuple[torch.optim.Optimizer | None, None]:
+    """As a Trainer takes them: no schedule, and no AdamW, which it makes itself over sharded weights."""
+    return (MuonWithAdamW(model, learning_rate) if name == "muon" else None, None)

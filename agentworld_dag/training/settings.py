@@ -72,6 +72,12 @@ class Model(Section):
         return self
 
 
+class Lora(Section):
+    rank: Count
+    alpha: Count
+    """The adapters' part is scaled by alpha / rank."""
+
+
 class Supervised(Section):
     """One next-token stage: CPT, SFT or imitation."""
 
@@ -84,11 +90,20 @@ class Supervised(Section):
     threads: Count
     """Intra-op threads of this stage, in place of the preset's: the graph has stages beside which a core is idle."""
     save_every_steps: Count
+    lora: Lora | None
+    """Null trains all weights."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        check_lora(self)
+        return self
 
 
 class WorldModelCpt(Supervised):
     packed_tokens: Count
-    """Trajectories are joined and cut into rows of this length."""
+    """Length of the rows that trajectories are packed into; a longer one is cut."""
+    packing: Literal["joined", "separate"]
+    """Whether a trajectory sees those before it in its row."""
 
 
 class WorldModelSft(Supervised):
@@ -96,6 +111,25 @@ class WorldModelSft(Supervised):
     """Share of samples that show plain history instead of the state ledger."""
     rehearsal_share: Share
     """Share of samples, the first ones, whose trace is the whole next state instead of its patch."""
+
+
+class Generation(Section):
+    """What writes the answers that RL trains on. TRL hands it the weights after every step."""
+
+    engine: Literal["transformers", "colocate", "server"]
+    """The model in training itself, vLLM in the same process, or `trl vllm-serve`."""
+    url: str | None
+    """Of that server."""
+    memory_share: Annotated[float, Field(gt=0.0, le=1.0)]
+    """Of a GPU, that a vLLM in the same process may take while it writes."""
+    max_tokens: Count | None
+    """Its context; null means the checkpoint's own."""
+
+    @model_validator(mode="after")
+    def _a_server_has_an_address(self) -> Self:
+        if (self.engine == "server") != (self.url is not None):
+            raise ValueError(f"engine {self.engine!r} with url {self.url!r}: a server has one, nothing else does")
+        return self
 
 
 class GroupRl(Section):
@@ -109,6 +143,14 @@ class GroupRl(Section):
     """Forward and backward passes over a step's rows; their number must divide the number of rows."""
     temperature: Temperature
     save_every_steps: Count
+    lora: Lora | None
+    """Null trains all weights."""
+    generation: Generation
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        check_lora(self)
+        return self
 
 
 class WorldModelRl(GroupRl):
@@ -126,6 +168,11 @@ class WorldModelRl(GroupRl):
     def _equal_passes(self) -> Self:
         check_passes(self, self.prompts_per_step)
         return self
+
+
+def check_lora(settings: Supervised | GroupRl) -> None:
+    if settings.lora and settings.optimizer == "muon":
+        raise ValueError("optimizer muon is for whole weights: with lora, choose adamw")
 
 
 def check_passes(settings: GroupRl, groups_per_step: int) -> None:

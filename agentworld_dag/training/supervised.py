@@ -18,11 +18,13 @@ from trl.trainer.sft_trainer import SFTTrainer
 
 from agentworld_dag.errors import TrainError
 from agentworld_dag.stage import Stage
-from agentworld_dag.training.checkpoints import save_checkpoint
+from agentworld_dag.training.adapters import with_adapters
 from agentworld_dag.training.labelled_head import IGNORED, score_labels_only
 from agentworld_dag.training.loop import mean_loss, train_to_end
-from agentworld_dag.training.optimizer import build_optimizer
+from agentworld_dag.training.optimizer import optimizers
 from agentworld_dag.training.settings import Supervised
+from agentworld_dag.training.trainer_arguments import common_arguments
+from agentworld_dag.training.weights import save_trained
 
 WINDOW_BATCHES = 40
 """Samples move at most this many batches from their place in a curriculum."""
@@ -38,6 +40,14 @@ class Sample:
     labels: list[int]
 
 
+@dataclass(frozen=True)
+class Packing:
+    """Rows of `tokens` tokens; in `separate` ones no sample sees another, and only one longer than a row is cut."""
+
+    tokens: int
+    separate: bool
+
+
 def prompt_and_target(prompt: list[int], target: list[int]) -> Sample:
     """A sample whose loss covers the target only."""
     return Sample(prompt + target, [IGNORED] * len(prompt) + target)
@@ -49,32 +59,33 @@ def train(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     samples: list[Sample],
-    packed_tokens: int | None = None,
+    packing: Packing | None = None,
     curriculum_share: float | None = None,
 ) -> dict[str, Any]:
     """Train to `settings.steps`, resuming from the last whole checkpoint; saves `checkpoint/`, returns metrics.
 
-    With `packed_tokens` samples are cut and joined into rows of that many tokens. With `curriculum_share` they are
+    With `packing` samples share rows. With `curriculum_share` they are
     taken as they come, and the learning rate stays constant for that share of the steps before it decays.
     """
     if not samples:
         raise TrainError("no training samples; the split this stage reads is empty, collect more episodes")
     set_seed(stage.seed)
     torch.set_num_threads(settings.threads)
-    rows = settings.tokens_per_step / (packed_tokens or _mean_tokens(samples))
-    rows_per_pass = max(1, round(rows / settings.passes_per_step))
+    rows = settings.tokens_per_step / (packing.tokens if packing else _mean_tokens(samples))
+    rows_per_pass = max(1, round(rows / settings.passes_per_step / stage.ranks.count))
     if curriculum_share is not None:
-        samples = long_samples_apart(samples, rows_per_pass * settings.passes_per_step, stage.seed)
+        batch = rows_per_pass * settings.passes_per_step * stage.ranks.count
+        samples = long_samples_apart(samples, batch, stage.seed)
     trainer = SFTTrainer(
-        model=model,
-        args=_arguments(stage, settings, rows_per_pass, packed_tokens, curriculum_share),
+        model=with_adapters(model, settings.lora),
+        args=_arguments(stage, settings, rows_per_pass, packing, curriculum_share),
         train_dataset=Dataset.from_list([vars(sample) for sample in samples]),
         processing_class=tokenizer,
-        optimizers=(build_optimizer(model, settings.optimizer, settings.learning_rate), None),
+        optimizers=optimizers(model, settings.optimizer, settings.learning_rate),
     )
     score_labels_only(model)
     train_to_end(trainer, stage)
-    save_checkpoint(model, tokenizer, stage.out / "checkpoint")
+    save_trained(trainer, stage, tokenizer)
     return {"loss": mean_loss(trainer.state.log_history), "steps": trainer.state.global_step, **_sizes(samples)}
 
 
@@ -97,34 +108,24 @@ def long_samples_apart(samples: list[Sample], batch: int, seed: int) -> list[Sam
 
 
 def _arguments(
-    stage: Stage, settings: Supervised, rows_per_pass: int, packed_tokens: int | None, curriculum_share: float | None
+    stage: Stage, settings: Supervised, rows_per_pass: int, packing: Packing | None, curriculum_share: float | None
 ) -> SFTConfig:
+    """`rows_per_pass`: of each process."""
     return SFTConfig(
-        output_dir=str(stage.out / "trainer"),
-        max_steps=settings.steps,
+        **common_arguments(stage, settings),
         per_device_train_batch_size=rows_per_pass,
-        gradient_accumulation_steps=settings.passes_per_step,
-        learning_rate=settings.learning_rate,
         lr_scheduler_type="warmup_stable_decay",
         lr_scheduler_kwargs={
             "num_decay_steps": round(settings.steps * (1 - (curriculum_share or 0.0))),
             "decay_type": "linear",
         },
-        packing=packed_tokens is not None,
-        packing_strategy="wrapped",
-        max_length=packed_tokens,
+        packing=packing is not None,
+        packing_strategy="bfd_split" if packing and packing.separate else "wrapped",
+        padding_free=packing is not None and packing.separate,
+        max_length=packing.tokens if packing else None,
         # Not by length: that order is drawn from a generator no checkpoint holds, and a resumed run would see another.
         train_sampling_strategy="random" if curriculum_share is None else "sequential",
-        activation_checkpointing=False,
-        use_cpu=not torch.cuda.is_available(),
-        bf16=True,
-        save_steps=settings.save_every_steps,
-        save_total_limit=2,
         logging_steps=max(1, settings.steps // 40),
-        report_to="none",
-        seed=stage.seed,
-        data_seed=stage.seed,
-        disable_tqdm=True,
         loss_type="nll",
     )
 

@@ -14,21 +14,23 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase, set_seed
 from trl.trainer.grpo_config import GRPOConfig
 
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.stage import Stage, run_stage
+from agentworld_dag.training.adapters import with_adapters
 from agentworld_dag.training.chat_judge import ChatJudge, judge_endpoint
-from agentworld_dag.training.checkpoints import load_checkpoint, save_checkpoint
+from agentworld_dag.training.checkpoints import load_checkpoint
 from agentworld_dag.training.group_trainer import GroupTrainer
 from agentworld_dag.training.labelled_head import score_labels_only
 from agentworld_dag.training.loop import train_to_end
-from agentworld_dag.training.optimizer import build_optimizer
+from agentworld_dag.training.optimizer import optimizers
 from agentworld_dag.training.rewards import FULL_REWARD, Truth, hybrid_rewards, neutral_where_unscored
 from agentworld_dag.training.settings import WorldModelRl
+from agentworld_dag.training.trainer_arguments import group_arguments
+from agentworld_dag.training.weights import save_trained
 from agentworld_dag.trajectories import patch
 from agentworld_dag.trajectories.parquet import read_trajectories
 from agentworld_dag.trajectories.render import Template, state_before, turn_messages
@@ -44,16 +46,16 @@ def work(stage: Stage) -> dict[str, Any]:
     trajectories = read_trajectories(stage.inputs["trajectory_splits"] / "rl.parquet")
     set_seed(stage.seed)
     trainer = GroupTrainer(
-        model=model,
+        model=with_adapters(model, settings.lora),
         args=_arguments(stage, settings),
         reward_funcs=reward_function(tokenizer, settings),
         train_dataset=Dataset.from_list(one_turn_each(trajectories, stage.preset.model.template, stage.seed)),
         processing_class=tokenizer,
-        optimizers=(build_optimizer(model, settings.optimizer, settings.learning_rate), None),
+        optimizers=optimizers(model, settings.optimizer, settings.learning_rate),
     )
     score_labels_only(model, settings.temperature)
     train_to_end(trainer, stage)
-    save_checkpoint(model, tokenizer, stage.out / "checkpoint")
+    save_trained(trainer, stage, tokenizer)
     return _summary(trainer.state.log_history, settings, len(trajectories))
 
 
@@ -109,30 +111,11 @@ def _judge(settings: WorldModelRl) -> ChatJudge | None:
 
 
 def _arguments(stage: Stage, settings: WorldModelRl) -> GRPOConfig:
-    rows = settings.prompts_per_step * settings.group_size
     return GRPOConfig(
-        output_dir=str(stage.out / "trainer"),
-        max_steps=settings.steps,
-        per_device_train_batch_size=rows // settings.passes_per_step,
-        gradient_accumulation_steps=settings.passes_per_step,
-        num_generations=settings.group_size,
+        **group_arguments(stage, settings, settings.prompts_per_step),
         max_completion_length=settings.max_new_tokens,
-        temperature=settings.temperature,
-        learning_rate=settings.learning_rate,
-        lr_scheduler_type="linear",
         importance_sampling_level="sequence",
         loss_type="grpo",
-        beta=0.0,
-        activation_checkpointing=False,
-        use_cpu=not torch.cuda.is_available(),
-        bf16=True,
-        save_steps=settings.save_every_steps,
-        save_total_limit=2,
-        logging_steps=1,
-        report_to="none",
-        seed=stage.seed,
-        data_seed=stage.seed,
-        disable_tqdm=True,
     )
 
 

@@ -32,13 +32,13 @@ def practise(agent_stage, name: str, arm: str, inputs: dict[str, Path], **agent:
 @pytest.fixture(autouse=True)
 def reward_that_varies(monkeypatch: pytest.MonkeyPatch) -> None:
     """An agent this small solves nothing, and without differences in reward no weight would move."""
-    solved = agent_rl.goal
+    solved = agent_rl.goal_reward(1)
 
     async def odd_lengths(completion_ids: list[list[int]], **rest: Any) -> list[float]:
         await solved(**rest)
         return [float(len(ids) % 2) for ids in completion_ids]
 
-    monkeypatch.setattr(agent_rl, "goal", odd_lengths)
+    monkeypatch.setattr(agent_rl, "goal_reward", lambda processes: odd_lengths)
 
 
 @pytest.fixture

