@@ -1,6 +1,6 @@
 """A stage as a pod of Kubernetes: what is asked of the cluster, and how to read what became of it.
 
-Nothing here talks to a cluster. A pod is one process on one node.
+Nothing here talks to a cluster. A pod is on one node.
 """
 
 import math

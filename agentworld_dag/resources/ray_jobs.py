@@ -3,7 +3,7 @@
 Ray's own client submits them, because dagster-ray's `PipesRayJobClient` cannot
 attach to a job that is there, gives up when the connection breaks, keeps exit
 code and messages of a failed job to itself, and does not wait for a job it has
-stopped. A job is one process on one node: stages on several nodes are not for
+stopped. A job is on one node: stages on several nodes are not for
 Ray, and `queue` means nothing here. Address and token come from the
 environment (`RAY_ADDRESS`, `RAY_AUTH_MODE`, `RAY_AUTH_TOKEN`).
 """

@@ -3,7 +3,7 @@
     python -m agentworld_dag.training.base_model --config infra/presets/tiny.yaml --seed 0 \
         --input trajectory_splits=DIR --out DIR
 
-With `model.checkpoint` set in the preset, that checkpoint is taken as it is. With
+With `model.checkpoint` set in the preset, that checkpoint is taken as it is, from a folder or the hub. With
 an input `round_plan` that names a champion, its weights and its tokenizer are
 taken as they are, and the preset's `model` decides nothing here.
 """
@@ -18,6 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3Config, 
 from agentworld_dag.lake.shared import pulled
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.training.checkpoints import load_checkpoint, save_checkpoint
+from agentworld_dag.training.hub import checkpoint_folder
 from agentworld_dag.training.settings import Model
 from agentworld_dag.training.tokenizer import ChatEncoder, train_tokenizer, untrained_tokenizer
 from agentworld_dag.trajectories import agent_chat, render
@@ -28,8 +29,12 @@ from agentworld_dag.trajectories.schema import Trajectory
 
 def work(stage: Stage) -> dict[str, Any]:
     champion = plan_of(stage.inputs).champion
-    given = pulled(champion.world_model) / "checkpoint" if champion else stage.preset.model.checkpoint
-    model, tokenizer = load_checkpoint(given) if given is not None else _untrained(stage)
+    if champion:
+        model, tokenizer = load_checkpoint(pulled(champion.world_model) / "checkpoint")
+    elif given := stage.preset.model.checkpoint:
+        model, tokenizer = load_checkpoint(checkpoint_folder(given))
+    else:
+        model, tokenizer = _untrained(stage)
     save_checkpoint(model, tokenizer, stage.out / "checkpoint")
     parameters = sum(p.numel() for p in model.parameters())
     return {"parameters": parameters, "vocabulary": len(tokenizer), "from_champion": int(champion is not None)}

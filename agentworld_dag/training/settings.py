@@ -1,6 +1,5 @@
 """The preset's sections of what trains: the model, and the stages that change its weights."""
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -37,12 +36,13 @@ class LinearAttention(Section):
 
 
 class Model(Section):
-    """A small Qwen3 built from scratch, or the folder of a real checkpoint and what is in it.
+    """A small Qwen3 built from scratch, or a real checkpoint and what is in it.
 
     With `checkpoint` set the stages take that model as it is, and the sizes are what `agentworld plan` counts with.
     """
 
-    checkpoint: Path | None
+    checkpoint: Annotated[str, Field(min_length=1)] | None
+    """A folder, or an id of the model hub: Qwen/Qwen3-0.6B-Base, with `@` and a revision if wanted."""
     vocab_size: Count
     hidden_size: Count
     layers: Count
