@@ -3,9 +3,10 @@
     python -m agentworld_dag.training.base_model --config infra/presets/tiny.yaml --seed 0 \
         --input trajectory_splits=DIR --out DIR
 
-With `model.checkpoint` set in the preset, that checkpoint is taken as it is, from a folder or the hub. With
-an input `round_plan` that names a champion, its weights and its tokenizer are
-taken as they are, and the preset's `model` decides nothing here.
+With `model.checkpoint` set in the preset, that checkpoint is taken as it is,
+from a folder or the hub. With an input `round_plan` that names a champion, its
+weights and its tokenizer are taken as they are, and the preset's `model`
+decides nothing here.
 """
 
 import json
