@@ -37,7 +37,6 @@ MANIFESTS = [
     (path.name, each) for path in sorted(HELM.glob("*.yaml")) if path.name != "values.yaml" for each in documents(path)
 ]
 RESOURCES = {"pod": "pods", "pod_log": "pods/log", "event": "events", "job": "jobs", "job_status": "jobs/status"}
-VERBS = {"read": "get"}
 CONTAINER = ("env", "resources", "readinessProbe")
 
 
@@ -102,7 +101,7 @@ def allowed() -> set[tuple[str, str]]:
 def asked(module: ModuleType) -> set[tuple[str, str]]:
     """(verb, resource) of each call of Kubernetes' client in the source of a module."""
     calls = re.findall(r"(?:core|core_api|batch_api)\.([a-z]+)_namespaced_([a-z_]+)", inspect.getsource(module))
-    return {(VERBS.get(verb, verb), RESOURCES[what]) for verb, what in calls}
+    return {("get" if verb == "read" else verb, RESOURCES[what]) for verb, what in calls}
 
 
 def test_dagster_may_do_what_its_launchers_ask_and_no_more() -> None:
