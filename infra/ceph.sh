@@ -88,15 +88,15 @@ close_inherited() { # or daemons would hold the caller's locks, and pipes that s
 }
 
 bring_up() {
-  within 20 monmaptool --create --addv a "$mon" --fsid "$fsid" "$dir/monmap"
-  within 30 ceph-mon -c "$conf" --mkfs -i a --monmap "$dir/monmap"
-  within 30 ceph-mon -c "$conf" -i a
-  within 30 ceph -c "$conf" --connect-timeout 20 osd create "$fsid"
-  within 30 ceph-osd -c "$conf" -i 0 --mkfs --osd-uuid "$fsid"
-  within 30 ceph-osd -c "$conf" -i 0
-  within 60 radosgw-admin -c "$conf" user create --uid lake --display-name lake --access-key "$key" \
+  within 60 monmaptool --create --addv a "$mon" --fsid "$fsid" "$dir/monmap"
+  within 60 ceph-mon -c "$conf" --mkfs -i a --monmap "$dir/monmap"
+  within 60 ceph-mon -c "$conf" -i a
+  within 60 ceph -c "$conf" --connect-timeout 50 osd create "$fsid"
+  within 60 ceph-osd -c "$conf" -i 0 --mkfs --osd-uuid "$fsid"
+  within 60 ceph-osd -c "$conf" -i 0
+  within 120 radosgw-admin -c "$conf" user create --uid lake --display-name lake --access-key "$key" \
     --secret "$secret" >/dev/null # prints both
-  within 60 radosgw -c "$conf" -n client.rgw
+  within 120 radosgw -c "$conf" -n client.rgw
   wait_for "$gateway"
   make_bucket
 }

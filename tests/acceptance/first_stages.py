@@ -1,4 +1,4 @@
-"""The sessions and the first model of a round, made as `agentworld run` makes all of it, and that model registered."""
+"""The sessions and the untrained model of a round, made as `agentworld run` makes them, and that model registered."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ from agentworld_dag.monitoring.champion import WORLD_MODEL
 from agentworld_dag.resources.registry import FINGERPRINT, ModelRegistry
 from agentworld_dag.rounds import FIRST_ROUND
 
-ASSETS = ("round_plan", "raw_trajectories", "clean_trajectories", "trajectory_splits", "base_model", "world_model_cpt")
+ASSETS = ("round_plan", "raw_trajectories", "clean_trajectories", "trajectory_splits", "base_model")
 
 
 def main(preset: str) -> int:
@@ -34,7 +34,7 @@ def main(preset: str) -> int:
 
 
 def register(result: dg.JobExecutionResult) -> None:
-    [made] = result.asset_materializations_for_node("world_model_cpt")
+    [made] = result.asset_materializations_for_node("base_model")
     folder = pulled(Path(str(made.metadata["path"].value)))
     run_id = json.loads((folder / "mlflow.json").read_text())["run_id"]
     registry = ModelRegistry(tracking_uri=home().mlflow_uri)

@@ -1,7 +1,6 @@
 """The first stages of a round over PostgreSQL, an MLflow server and an S3 server; `make acceptance` turns all of it."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from agentworld_dag.acceptance.servers import CEPH, Servers, scripted, servers_o
 from agentworld_dag.home import REMOTE_LAKE, Home
 from agentworld_dag.lake.remote import connected
 from agentworld_dag.monitoring.champion import WORLD_MODEL
-from tests.acceptance.installed import postgres_is_here
+from tests.acceptance.installed import ceph_is_here, postgres_is_here
 from tests.lake.bucket import KEY, SECRET, make_bucket
 from tests.lake.servers import moto
 from tests.preset_file import write_preset
@@ -27,7 +26,7 @@ pytestmark = [
 @pytest.fixture
 def s3(tmp_path: Path) -> Iterator[dict[str, str]]:
     """Ceph where it is installed, moto elsewhere."""
-    if shutil.which("radosgw"):
+    if ceph_is_here():
         with scripted(CEPH, tmp_path / "ceph") as variables:
             yield variables
         return
