@@ -28,7 +28,7 @@ drill: setup          ## the real shell changes to IMAGE over a copy of what `ma
 	$(BIN)/python -m agentworld_dag.cli drill --preset $(PRESET) --image $(IMAGE)
 
 acceptance: setup s3 postgres  ## the loop twice over a real S3 server, PostgreSQL and MLflow, and what that must show
-	$(BIN)/python -m agentworld_dag.acceptance.loop --preset $(PRESET)
+	$(BIN)/python -m agentworld_dag.acceptance.loop --preset $(PRESET) --seed $(SEED)
 
 test: setup           ## two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -1,6 +1,6 @@
 """The loop over a real S3 server and PostgreSQL, twice, and proof of what that is said to give: `make acceptance`.
 
-    python -m agentworld_dag.acceptance.loop --preset tiny
+    python -m agentworld_dag.acceptance.loop --preset tiny --seed 0
 
 The second turn begins without the local lake: what it does not find in the
 bucket it would have to train again. Exit code 0 only if everything in the
@@ -35,12 +35,14 @@ def main(arguments: list[str] | None = None) -> int:
         description="The loop over a real S3 server and PostgreSQL, and what it must show."
     )
     parser.add_argument("--preset", default="tiny", help="a name under infra/presets, or a path")
+    parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     root = home().root / "acceptance"
+    turn = [sys.executable, "-m", "agentworld_dag.cli", "run", "--preset", options.preset, "--seed", str(options.seed)]
     try:
-        findings = accepted([sys.executable, "-m", "agentworld_dag.cli", "run", "--preset", options.preset], root)
+        findings = accepted(turn, root)
     except AgentWorldError as error:
         log.error("%s: %s", type(error).__name__, error)
         return 1
