@@ -15,7 +15,7 @@ endif
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run study drill test check ui bench vllm slurm s3 screenshots setup system clean
+.PHONY: run study drill acceptance test check ui bench vllm slurm s3 postgres screenshots setup system clean
 .DEFAULT_GOAL := run
 
 run: setup            ## one turn of the loop: PRESET, SEED, ROUND
@@ -26,6 +26,9 @@ study: setup          ## the loop over SEEDS seeds from FIRST_SEED on, pooled in
 
 drill: setup          ## the real shell changes to IMAGE over a copy of what `make run` made, and the loop recovers by itself
 	$(BIN)/python -m agentworld_dag.cli drill --preset $(PRESET) --image $(IMAGE)
+
+acceptance: setup s3 postgres  ## the loop twice over a real S3 server, PostgreSQL and MLflow, and what that must show
+	$(BIN)/python -m agentworld_dag.acceptance.loop --preset $(PRESET) --seed $(SEED)
 
 test: setup           ## two files at a time
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -53,8 +56,11 @@ $(VENV_VLLM)/.installed: infra/vllm-constraints.txt
 slurm:                ## a Slurm for this machine, by apt; infra/slurm.sh starts and stops one
 	@infra/slurm.sh install
 
-s3:                   ## a real S3 server for the slow tests of the lake, by apt; infra/ceph.sh starts it
-	infra/ceph.sh install
+s3:                   ## a real S3 server for tests and `make acceptance`, by apt; infra/ceph.sh starts it
+	@infra/ceph.sh install
+
+postgres:             ## the same of PostgreSQL; infra/postgres.sh starts it
+	@infra/postgres.sh install
 
 screenshots: setup    ## docs/images, from the UIs over a finished round; needs /usr/bin/chromium
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python infra/screenshots.py
@@ -71,5 +77,5 @@ system:               ## bubblewrap, by apt where that is possible
 	@infra/system.sh
 
 clean:                ## the virtual environments and everything the commands have made; nothing else in AGENTWORLD_HOME
-	rm -rf .venv .venv-vllm .pytest_cache .ruff_cache $(foreach made,dagster lake mlflow reports drill slurm terminal-image .lock,"$(AGENTWORLD_HOME)/$(made)")
+	rm -rf .venv .venv-vllm .pytest_cache .ruff_cache $(foreach made,dagster lake mlflow reports drill acceptance slurm terminal-image .lock,"$(AGENTWORLD_HOME)/$(made)")
 	@rmdir "$(AGENTWORLD_HOME)" 2>/dev/null || true

@@ -10,7 +10,14 @@ set -euo pipefail
 bucket=lake
 needed=(ceph-mon ceph-osd radosgw ceph-common)
 
+missing() { # the first program that is not here; `command -v` of several succeeds if there is one of them
+  for program in ceph-mon ceph-osd radosgw radosgw-admin ceph; do
+    command -v "$program" >/dev/null || { echo "$program"; return; }
+  done
+}
+
 install() {
+  [ -n "$(missing)" ] || return 0
   if [ "$(id -u)" = 0 ]; then as_root=(); else as_root=(sudo -n); fi
   "${as_root[@]}" apt-get update --quiet --quiet
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes --no-install-recommends \
@@ -59,11 +66,10 @@ CONF
 }
 
 start() {
-  for program in ceph-mon ceph-osd radosgw radosgw-admin; do
-    command -v "$program" >/dev/null || { echo "no $program: install it with infra/ceph.sh install (make s3)" >&2; exit 1; }
-  done
+  [ -z "$(missing)" ] || { echo "no $(missing): install it with infra/ceph.sh install (make s3)" >&2; exit 1; }
   [ ! -e "$conf" ] || { echo "$dir is in use; infra/ceph.sh stop $dir first" >&2; exit 1; }
   mkdir -p "$dir"/{mon,osd,rgw}
+  close_inherited
   fsid=$(python3 -c 'import uuid; print(uuid.uuid4())') key=$(secret 10) secret=$(secret 20)
   write_conf
   trap give_up EXIT
@@ -73,17 +79,30 @@ start() {
     "AWS_SECRET_ACCESS_KEY=$secret" "AGENTWORLD_LAKE=s3://$bucket"
 }
 
+close_inherited() { # or daemons would hold the caller's locks, and pipes that somebody reads to their end
+  local fd
+  for fd in /proc/$$/fd/*; do
+    fd=${fd##*/}
+    if [ "$fd" -gt 2 ] && [ "$fd" -lt 255 ]; then eval "exec $fd>&-"; fi
+  done
+}
+
 bring_up() {
-  monmaptool --create --addv a "$mon" --fsid "$fsid" "$dir/monmap"
-  ceph-mon -c "$conf" --mkfs -i a --monmap "$dir/monmap"
-  ceph-mon -c "$conf" -i a
-  ceph -c "$conf" --connect-timeout 30 osd create "$fsid"
-  ceph-osd -c "$conf" -i 0 --mkfs --osd-uuid "$fsid"
-  ceph-osd -c "$conf" -i 0
-  timeout 60 radosgw-admin -c "$conf" user create --uid lake --display-name lake --access-key "$key" --secret "$secret"
-  radosgw -c "$conf" -n client.rgw
+  within 60 monmaptool --create --addv a "$mon" --fsid "$fsid" "$dir/monmap"
+  within 60 ceph-mon -c "$conf" --mkfs -i a --monmap "$dir/monmap"
+  within 60 ceph-mon -c "$conf" -i a
+  within 60 ceph -c "$conf" --connect-timeout 50 osd create "$fsid"
+  within 60 ceph-osd -c "$conf" -i 0 --mkfs --osd-uuid "$fsid"
+  within 60 ceph-osd -c "$conf" -i 0
+  within 120 radosgw-admin -c "$conf" user create --uid lake --display-name lake --access-key "$key" \
+    --secret "$secret" >/dev/null # prints both
+  within 120 radosgw -c "$conf" -n client.rgw
   wait_for "$gateway"
   make_bucket
+}
+
+within() { # so many seconds: what Ceph asks of a part that is not there is waited for without end
+  timeout --kill-after=5 "$@"
 }
 
 give_up() {
@@ -109,25 +128,23 @@ server, bucket = sys.argv[1:]
 date = formatdate(usegmt=True)
 signed = hmac.digest(os.environ["SECRET"].encode(), f"PUT\n\n\n{date}\n/{bucket}".encode(), "sha1")
 headers = {"Date": date, "Authorization": f"AWS {os.environ['KEY']}:{base64.b64encode(signed).decode()}"}
-urllib.request.urlopen(urllib.request.Request(f"{server}/{bucket}", headers=headers, method="PUT")).close()
+urllib.request.urlopen(urllib.request.Request(f"{server}/{bucket}", headers=headers, method="PUT"), timeout=30).close()
 PYTHON
 }
 
-stop() {
-  local file
-  for file in "$dir"/client.rgw.pid "$dir"/osd.0.pid "$dir"/mon.a.pid; do
-    [ -s "$file" ] && end "$(cat "$file")"
+stop() { # nothing it holds is to be kept, so nothing is asked
+  local pid
+  for _ in $(seq 50); do
+    [ -n "$(ours)" ] || break
+    for pid in $(ours); do kill -KILL "$pid" 2>/dev/null || true; done
+    sleep 0.1
   done
   rm -rf "$dir"/{mon,osd,rgw,monmap,ceph.conf} "$dir"/*.pid
 }
 
-end() {
-  kill "$1" 2>/dev/null || return 0
-  for _ in $(seq 100); do
-    kill -0 "$1" 2>/dev/null || return 0
-    sleep 0.1
-  done
-  kill -KILL "$1" 2>/dev/null || true
+ours() { # the processes that were started with our configuration; a pid file may not be written yet
+  grep --files-with-matches --null-data --line-regexp --fixed-strings --file=<(printf '%s' "$conf") \
+    /proc/[0-9]*/cmdline 2>/dev/null | cut --delimiter=/ --fields=3 || true
 }
 
 action=${1:-} dir=${2:+$(realpath -m "$2")}

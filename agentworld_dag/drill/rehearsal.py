@@ -6,6 +6,7 @@ touched but the review tag, through MLflow's REST API. Everything else is done
 by the sensors and schedules of the graph, as they would do it at night.
 """
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,9 +22,9 @@ from agentworld_dag.drill.copying import copy_home
 from agentworld_dag.drill.observing import Found, Timeline
 from agentworld_dag.drill.services import Deployment, deployed
 from agentworld_dag.environments import images
-from agentworld_dag.errors import RunError
+from agentworld_dag.errors import ConfigError, RunError
 from agentworld_dag.home import Home, preset_path
-from agentworld_dag.jobs.instance import opened
+from agentworld_dag.jobs.instance import DATABASE, opened
 from agentworld_dag.monitoring.champion import AGENT, WORLD_MODEL, Champion
 from agentworld_dag.monitoring.review import APPROVED, CANDIDATE, CHAMPION, COMMENT, REVIEW, REVIEWER
 from agentworld_dag.resources.preset import RunPreset
@@ -63,6 +64,8 @@ def rehearse(plan: Plan, timeline: Timeline) -> None:
     """Raises RunError when something was not seen, ConfigError before anything is copied."""
     images.prelude(plan.image)
     load_preset(preset_path(plan.preset))
+    if os.environ.get(DATABASE):
+        raise ConfigError(f"{DATABASE} is set, and the drill copies a record in SQLite; unset it and `make run` first")
     home = Home(plan.source.root / "drill")
     copy_home(plan.source, home)
     settings = QUICKLY | {"AGENTWORLD_PRESET": str(preset_path(plan.preset))}

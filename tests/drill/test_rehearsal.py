@@ -30,3 +30,12 @@ def test_what_cannot_be_rehearsed_is_one_clear_error(
     assert len(errors) == 1
     assert re.match(expected, errors[0].getMessage()), errors[0].getMessage()
     assert not (home / "drill").exists()
+
+
+def test_a_record_that_is_not_copied_is_not_rehearsed_on(
+    home: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENTWORLD_DATABASE", "postgresql+psycopg2://nobody@127.0.0.1:1/record")
+    assert cli.main(["drill"]) == 1
+    assert "ConfigError: AGENTWORLD_DATABASE is set" in caplog.text
+    assert not home.exists()

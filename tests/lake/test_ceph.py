@@ -1,7 +1,5 @@
 """The lake on a real S3 server, where one is installed (`make s3`)."""
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from agentworld_dag.acceptance.servers import CEPH, scripted
 from agentworld_dag.artifacts import is_complete
 from agentworld_dag.errors import StoreError
 from agentworld_dag.lake.fetching import fetch
@@ -17,25 +16,21 @@ from agentworld_dag.lake.remote import Remote, connected
 from agentworld_dag.lake.scanning import scan
 from agentworld_dag.lake.shared import SharedLake
 from agentworld_dag.lake.unfinished import pull_last_checkpoint, push_checkpoint
+from tests.acceptance.installed import ceph_is_here
 from tests.lake.bucket import ASSET, MIB, files, make_artifact
 from tests.lake.test_publishing import publisher
 
-SCRIPT = Path(__file__).parents[2] / "infra" / "ceph.sh"
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(shutil.which("radosgw") is None, reason="no Ceph gateway here; `make s3` installs one"),
+    pytest.mark.skipif(not ceph_is_here(), reason="no Ceph gateway here; `make s3` installs one"),
 ]
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The variables that name it."""
-    folder = str(tmp_path_factory.mktemp("ceph"))
-    started = subprocess.run([SCRIPT, "start", folder], stdout=subprocess.PIPE, text=True, check=True, timeout=180)
-    try:
-        yield dict(line.split("=", 1) for line in started.stdout.splitlines())
-    finally:
-        subprocess.run([SCRIPT, "stop", folder], check=True, timeout=60)
+    with scripted(CEPH, tmp_path_factory.mktemp("ceph")) as variables:
+        yield variables
 
 
 @pytest.fixture
