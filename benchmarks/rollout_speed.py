@@ -36,7 +36,7 @@ from agentworld_dag.trajectories.render import turn_messages
 from benchmarks.speed.contestants import Answerer, generate_loop, in_process, served, vllm_python
 from benchmarks.speed.machine import described, usable_cores
 from benchmarks.speed.material import Material, default_preset, make_material
-from benchmarks.speed.pairing import mean, ratio, table
+from benchmarks.speed.pairing import mean, ratio, table, verdict
 
 AIM = 20.0
 ONE, PADDED, OURS, VLLM = "`generate`, one at a time", "`generate`, padded", "engine in process", "vLLM server"
@@ -82,7 +82,7 @@ def report(options: argparse.Namespace, folder: Path) -> None:
     print(table(HEADER, [row(name, runs) for name in runs]))
     if VLLM in runs:
         found = ratio(*(rates(runs[name]) for name in (VLLM, ONE)))
-        print(f"\nvLLM to one at a time: {found}; the aim, {AIM:g}, is {'met' if found.value >= AIM else 'not met'}.")
+        print(f"\nvLLM to one at a time, {found}; the aim of {verdict(found, AIM)}.")
 
 
 def prompt_shares(material: Material, checkpoint: Path, count: int, shares: int, seed: int) -> list[list[list[int]]]:

@@ -15,6 +15,7 @@ agree is not in the ratio.
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -23,12 +24,14 @@ from typing import Any
 
 import torch
 
+from agentworld_dag.config import load_preset
 from agentworld_dag.errors import AgentWorldError
+from agentworld_dag.home import preset_path
 from benchmarks.speed.children import run_module
-from benchmarks.speed.machine import described, usable_cores
+from benchmarks.speed.machine import described
 from benchmarks.speed.material import Material, default_preset, make_material, write_preset
 from benchmarks.speed.operations import operations, peak
-from benchmarks.speed.pairing import mean, ratio, shown, table
+from benchmarks.speed.pairing import mean, ratio, shown, table, verdict
 from benchmarks.speed.timing import Timed, last_quarter, timed
 from benchmarks.speed.trl_side import (
     ROWS_PER_PASS,
@@ -70,6 +73,7 @@ def main() -> None:
 
 
 def report(options: argparse.Namespace, folder: Path) -> None:
+    set_threads(options)
     told(f"preset {options.preset}: recording {options.sessions} sessions, building the model")
     material = make_material(options.preset, changes(options), options.sessions, options.seed, folder)
     contests = {stage: contest(material, stage, options.seed) for stage in options.stages}
@@ -82,11 +86,19 @@ def report(options: argparse.Namespace, folder: Path) -> None:
     print(table(("stage", "tokens/s, ours to TRL's [95 %]", "pairs", "aim"), [ratio_row(runs[s], s) for s in runs]))
 
 
+def set_threads(options: argparse.Namespace) -> None:
+    """Of this process, which measures the peak, and of all that it starts."""
+    options.threads = options.threads or load_preset(preset_path(options.preset)).threads
+    os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    torch.set_num_threads(options.threads)
+
+
 def changes(options: argparse.Namespace) -> dict[str, Any]:
     """Of the preset: AdamW as TRL has it, so that losses may be compared, and no checkpoint on the way."""
     same = {"optimizer": "adamw", "save_every_steps": TRL_SAVES_EVERY}
-    supervised = {**same, "steps": options.steps, "threads": usable_cores()}
+    supervised = {**same, "steps": options.steps, "threads": options.threads}
     return {
+        "threads": options.threads,
         "cpt": supervised,
         "sft": {**supervised, "rehearsal_share": 0.0},
         "world_model_rl": {**same, "steps": options.group_steps},
@@ -171,7 +183,7 @@ def utilisation(contest: Contest, material: Material, run: Timed, peak_per_s: fl
 
 def ratio_row(runs: dict[str, list[Timed]], stage: str) -> list[object]:
     found = ratio(*([run.tokens_per_s for run in runs[side]] for side in ("ours", "trl")))
-    return [stage, found, len(runs["ours"]), f"{AIM} {'met' if found.value >= AIM else 'not met'}"]
+    return [stage, found, len(runs["ours"]), verdict(found, AIM)]
 
 
 def facts(material: Material, options: argparse.Namespace) -> list[str]:
@@ -179,7 +191,7 @@ def facts(material: Material, options: argparse.Namespace) -> list[str]:
     memory = "torch's allocator" if torch.cuda.is_available() else "the process's resident set"
     return [
         f"- model: preset {preset.name}, {model.layers} layers of width {model.hidden_size}, vocabulary "
-        f"{model.vocab_size:,}, random weights; bfloat16 autocast over float32 weights",
+        f"{model.vocab_size:,}, random weights; bfloat16 autocast over float32 weights; {options.threads} threads",
         f"- data: {options.sessions} sessions recorded here; {options.repeats} pairs of runs; {options.steps} steps of "
         f"CPT and SFT, {options.group_steps} of GRPO, the first fifth not counted",
         f"- tokens: without padding; GRPO's are prompts and answers, generation in its time. Peak memory: of {memory}. "
@@ -200,6 +212,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=40, help="of CPT and SFT")
     parser.add_argument("--group-steps", type=int, default=6 if on_gpu else 4, help="of GRPO")
     parser.add_argument("--repeats", type=int, default=3, help="pairs of runs for each stage")
+    parser.add_argument("--threads", type=int, help="of the processor, for both sides; the preset's unless set")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order of samples and draws")
     return parser.parse_args()
 

@@ -19,7 +19,6 @@ from agentworld_dag.home import preset_path
 from agentworld_dag.rounds import merged
 from agentworld_dag.training.checkpoints import load_checkpoint, save_checkpoint
 from benchmarks.speed.children import run_module
-from benchmarks.speed.machine import usable_cores
 
 EXPLORATORY_SHARE = 0.6
 """Of the sessions, as in the tiny preset."""
@@ -66,7 +65,7 @@ def write_preset(file: Path, preset: Preset, changes: Mapping[str, Any]) -> Pres
 def _random_model(sessions: int) -> dict[str, Any]:
     exploratory = round(sessions * EXPLORATORY_SHARE)
     collection = {"exploratory_episodes": exploratory, "task_episodes": sessions - exploratory}
-    return {"threads": usable_cores(), "collection": collection, "model": {"checkpoint": None}}
+    return {"collection": collection, "model": {"checkpoint": None}}
 
 
 def _resize(checkpoint: Path, vocabulary: int) -> None:

@@ -14,7 +14,6 @@ from agentworld_dag.config import Preset
 from agentworld_dag.scale.case import cases
 from agentworld_dag.scale.effort import HOUR_S, effort
 from agentworld_dag.scale.settings import Mfu
-from benchmarks.speed.machine import usable_cores
 
 ALL = Mfu(training=1.0, reading=1.0, writing=1.0)
 PRODUCT_SIZE, PRODUCTS = 2048, 10
@@ -45,7 +44,6 @@ def peak(preset: Preset) -> tuple[float, str]:
 
 
 def measured_peak(device: str) -> float:
-    torch.set_num_threads(usable_cores())
     matrix = torch.randn(PRODUCT_SIZE, PRODUCT_SIZE, device=device, dtype=torch.bfloat16)
     return 2 * PRODUCT_SIZE**3 / min(_seconds(matrix) for _ in range(PRODUCTS))
 

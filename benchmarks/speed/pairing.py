@@ -1,8 +1,9 @@
 """Means and ratios of a few repetitions, with 95 % intervals.
 
 The contestants of one repetition run one after the other, so its ratio is
-hardly touched by a machine that is slower today. Ratios are averaged as logs,
-and few repetitions ask for Student's t: a bootstrap of three is too narrow.
+hardly touched by a machine that is slower today. Rates and ratios are averaged
+as logs, and few repetitions ask for Student's t: a bootstrap of three is too
+narrow.
 """
 
 from collections.abc import Sequence
@@ -27,18 +28,23 @@ class Interval:
 
 
 def mean(values: Sequence[float]) -> Interval:
-    """Of independent repetitions."""
-    middle = float(np.mean(values))
-    if len(values) < 2:
-        return Interval(middle, np.nan, np.nan)
-    reach = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
-    return Interval(middle, float(middle - reach), float(middle + reach))
+    """Geometric mean of independent repetitions, all above 0."""
+    logs = np.log(values)
+    middle, reach = np.mean(logs), np.nan
+    if len(logs) > 1:
+        reach = t.ppf((1 + CONFIDENCE) / 2, len(logs) - 1) * np.std(logs, ddof=1) / np.sqrt(len(logs))
+    return Interval(*(float(np.exp(end)) for end in (middle, middle - reach, middle + reach)))
 
 
 def ratio(above: Sequence[float], below: Sequence[float]) -> Interval:
-    """Geometric mean of the repetitions' ratios. Raises ValueError when they do not pair up."""
-    logs = mean([float(np.log(one / other)) for one, other in zip(above, below, strict=True)])
-    return Interval(*(float(np.exp(end)) for end in (logs.value, logs.low, logs.high)))
+    """Of the repetitions' ratios. Raises ValueError when they do not pair up."""
+    return mean([one / other for one, other in zip(above, below, strict=True)])
+
+
+def verdict(found: Interval, aim: float) -> str:
+    """What the interval says of an aim to reach at least."""
+    said = "met" if found.low >= aim else "not met" if found.high < aim else "open"
+    return f"{aim:g}: {said}"
 
 
 def shown(number: float) -> str:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.speed.pairing import mean, ratio, shown, table
+from benchmarks.speed.pairing import Interval, mean, ratio, shown, table, verdict
 
 
 def test_a_ratio_is_the_geometric_mean_of_its_pairs():
@@ -23,8 +23,15 @@ def test_an_interval_of_three_pairs_holds_the_truth_about_95_times_in_100():
 
 
 def test_one_repetition_has_no_interval():
-    assert str(mean([1234.5])) == "1,234"
+    assert str(mean([1234.0])) == "1,234"
     assert str(ratio([3.0], [2.0])) == "1.50"
+
+
+def test_an_aim_is_met_when_the_whole_interval_is_above_it():
+    assert verdict(Interval(2.0, 1.5, 2.5), 1.5) == "1.5: met"
+    assert verdict(Interval(1.6, 1.2, 2.0), 1.5) == "1.5: open"
+    assert verdict(Interval(1.2, 1.0, 1.4), 1.5) == "1.5: not met"
+    assert verdict(mean([9.0]), 1.5) == "1.5: open"
 
 
 def test_repetitions_that_do_not_pair_up_are_refused():
