@@ -66,18 +66,19 @@ def main() -> None:
 
 def report(options: argparse.Namespace, folder: Path) -> None:
     torch.set_num_threads(usable_cores())
+    python = vllm_python()
+    found_at = described(options.seed, python)
     told(f"preset {options.preset}: recording {options.sessions} sessions, building the model")
     material = make_material(options.preset, {}, options.sessions, options.seed, folder)
     checkpoint = options.checkpoint or material.base / "checkpoint"
     # One share more than there are repetitions: everybody warms up on the first.
     shares = prompt_shares(material, checkpoint, options.prompts, 1 + options.repeats, options.seed)
-    python = vllm_python()
     if python is None:
         told("SKIPPED vLLM: AGENTWORLD_VLLM_PYTHON names no interpreter that has it; `make vllm` makes one for CPUs")
     with ExitStack() as stack:
         answerers = contestants(stack, checkpoint, material.preset, options, with_vllm=python is not None)
         runs = measured(answerers, shares, options.one_by_one)
-    print("\n".join(["### Rollouts against `model.generate`", "", *described(options.seed, python)]))
+    print("\n".join(["### Rollouts against `model.generate`", "", *found_at]))
     print("\n".join([*facts(material, shares, runs, options), ""]))
     print(table(HEADER, [row(name, runs) for name in runs]))
     if VLLM in runs:
@@ -194,7 +195,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--one-by-one", type=int, default=16, help="of those, asked one at a time")
     parser.add_argument("--batch", type=int, default=64, help="rows of a padded batch")
     parser.add_argument("--new-tokens", type=int, help="of an answer at most; world_model_rl.max_new_tokens unless set")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=4)
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="bfloat16" if on_gpu else "float32")
     parser.add_argument("--seed", type=int, default=0, help="of weights and of the choice of turns")
     return parser.parse_args()

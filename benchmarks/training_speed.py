@@ -74,12 +74,13 @@ def main() -> None:
 
 def report(options: argparse.Namespace, folder: Path) -> None:
     set_threads(options)
+    found_at = described(options.seed)
     told(f"preset {options.preset}: recording {options.sessions} sessions, building the model")
     material = make_material(options.preset, changes(options), options.sessions, options.seed, folder)
     contests = {stage: contest(material, stage, options.seed) for stage in options.stages}
     runs = {stage: measured(contests[stage], material, options) for stage in options.stages}
     per_second, source = peak(material.preset)
-    print("\n".join(["### Training against TRL's scripts", "", *described(options.seed), *facts(material, options)]))
+    print("\n".join(["### Training against TRL's scripts", "", *found_at, *facts(material, options)]))
     print(f"- peak of MFU: {per_second / 1e12:.3g} TFLOP/s, {source}\n")
     rows = [row for stage in runs for row in stage_rows(contests[stage], material, runs[stage], per_second)]
     print(table(HEADER, rows) + "\n")
@@ -191,8 +192,8 @@ def facts(material: Material, options: argparse.Namespace) -> list[str]:
     memory = "torch's allocator" if torch.cuda.is_available() else "the process's resident set"
     return [
         f"- model: preset {preset.name}, {model.layers} layers of width {model.hidden_size}, vocabulary "
-        f"{model.vocab_size:,}, random weights; bfloat16 autocast over float32 weights; {options.threads} threads",
-        f"- data: {options.sessions} sessions recorded here; {options.repeats} pairs of runs; {options.steps} steps of "
+        f"{model.vocab_size:,}, random weights; bfloat16 autocast over float32 weights; threads: {options.threads}",
+        f"- data: {options.sessions} sessions recorded here; pairs of runs: {options.repeats}; {options.steps} steps of "
         f"CPT and SFT, {options.group_steps} of GRPO, the first fifth not counted",
         f"- tokens: without padding; GRPO's are prompts and answers, generation in its time. Peak memory: of {memory}. "
         "Value: the loss; of GRPO the mean reward",
@@ -209,8 +210,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--preset", default=default_preset(), help="name or path")
     parser.add_argument("--stages", nargs="*", choices=list(STAGES), default=list(STAGES))
     parser.add_argument("--sessions", type=int, default=2000 if on_gpu else 600, help="real ones, recorded first")
-    parser.add_argument("--steps", type=int, default=40, help="of CPT and SFT")
-    parser.add_argument("--group-steps", type=int, default=6 if on_gpu else 4, help="of GRPO")
+    parser.add_argument("--steps", type=int, default=40 if on_gpu else 30, help="of CPT and SFT")
+    parser.add_argument("--group-steps", type=int, default=6 if on_gpu else 3, help="of GRPO")
     parser.add_argument("--repeats", type=int, default=3, help="pairs of runs for each stage")
     parser.add_argument("--threads", type=int, help="of the processor, for both sides; the preset's unless set")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order of samples and draws")

@@ -23,13 +23,14 @@ def usable_cores() -> int:
 
 
 def described(seed: int, vllm_python: str | None = None) -> list[str]:
-    """Markdown lines: command, date, commit, machine, versions and seed."""
+    """Markdown lines: command, seed, date, commit, machine with its load, and versions. Ask before the work begins."""
     versions = [f"{name} {version(name)}" for name in ("torch", "transformers", "trl")]
     command = " ".join(["python", _shown_script(), *map(shlex.quote, sys.argv[1:])])
     return [
         f"- command: `{command}`, seed {seed}",
         f"- date: {datetime.now(UTC):%Y-%m-%d}, commit {_commit()}",
-        f"- machine: {_processor()}, {usable_cores()} cores, {_memory_gib():.0f} GiB; {_gpu()}",
+        f"- machine: {_processor()}, {usable_cores()} cores, {_memory_gib():.0f} GiB; {_gpu()}; "
+        f"load {os.getloadavg()[0]:.1f} when it began",
         f"- versions: {', '.join([*versions, *_vllm(vllm_python)])}; Python {sys.version.split()[0]}",
     ]
 
