@@ -193,8 +193,8 @@ def facts(material: Material, options: argparse.Namespace) -> list[str]:
     return [
         f"- model: preset {preset.name}, {model.layers} layers of width {model.hidden_size}, vocabulary "
         f"{model.vocab_size:,}, random weights; bfloat16 autocast over float32 weights; threads: {options.threads}",
-        f"- data: {options.sessions} sessions recorded here; pairs of runs: {options.repeats}; {options.steps} steps of "
-        f"CPT and SFT, {options.group_steps} of GRPO, the first fifth not counted",
+        f"- data: {options.sessions} sessions recorded here; pairs of runs: {options.repeats}; {options.steps} steps "
+        f"of CPT and SFT, {options.group_steps} of GRPO, the first fifth not counted",
         f"- tokens: without padding; GRPO's are prompts and answers, generation in its time. Peak memory: of {memory}. "
         "Value: the loss; of GRPO the mean reward",
     ]
