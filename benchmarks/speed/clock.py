@@ -46,7 +46,8 @@ class Clock(TrainerCallback):
 
 def watch_trainers(file: Path) -> None:
     """Every Trainer made from now on gets a clock: neither our stages nor TRL's scripts take callbacks."""
-    DEFAULT_CALLBACKS.append(Clock(file))
+    callbacks: list[Any] = DEFAULT_CALLBACKS
+    callbacks.append(Clock(file))
 
 
 def _peak_bytes() -> int:

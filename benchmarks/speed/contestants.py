@@ -33,7 +33,8 @@ def vllm_python() -> str | None:
 
 def generate_loop(checkpoint: Path, dtype: str, rows: int, new_tokens: int) -> Answerer:
     """`model.generate` on `rows` prompts at a time."""
-    model: Any = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=getattr(torch, dtype)).to(_device()).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=getattr(torch, dtype))
+    model.to(_device()).eval()
     tokenizer: Any = AutoTokenizer.from_pretrained(checkpoint)
 
     def answer(prompts: list[list[int]]) -> list[list[int]]:
