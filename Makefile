@@ -42,7 +42,7 @@ check: setup          ## lint, format, types, definitions
 ui: setup             ## Dagster and MLflow on loopback, over the data of AGENTWORLD_HOME
 	PATH="$(CURDIR)/$(BIN):$$PATH" infra/ui.sh
 
-bench: setup          ## every script under benchmarks/; the one that needs a model server is skipped without `make vllm`
+bench: setup          ## every script under benchmarks/; what needs a model server is skipped without `make vllm`
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 vllm: $(VENV_VLLM)/.installed  ## a real model server for CPUs, in an environment of its own
