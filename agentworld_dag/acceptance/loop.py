@@ -20,6 +20,7 @@ from pathlib import Path
 from agentworld_dag.acceptance.evidence import Made, contents, counted, newest_run
 from agentworld_dag.acceptance.findings import Finding, record, reuse, secrecy, table
 from agentworld_dag.acceptance.servers import CEPH, Servers, scripted, servers_over
+from agentworld_dag.drill.processes import stop
 from agentworld_dag.errors import AgentWorldError, RunError
 from agentworld_dag.home import ROOT, Home, home
 from agentworld_dag.jobs.instance import opened
@@ -38,7 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for asked in (signal.SIGINT, signal.SIGTERM):  # a shell has its background processes ignore the first
+        signal.signal(asked, signal.default_int_handler)
     root = home().root / "acceptance"
     turn = [sys.executable, "-m", "agentworld_dag.cli", "run", "--preset", options.preset, "--seed", str(options.seed)]
     try:
@@ -98,13 +100,14 @@ def turned(command: Sequence[str], place: Home, log_file: Path) -> dict[str, Mad
     environment = {**os.environ, ROOT: str(place.root)}
     with (
         log_file.open("w") as told,
-        # In a session of its own, so that a ctrl-C reaches it once, from here.
+        # In a session of its own, so that a ctrl-C reaches it from here alone.
         subprocess.Popen(
             command,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            errors="replace",
             start_new_session=True,
         ) as turn,
     ):
@@ -113,7 +116,7 @@ def turned(command: Sequence[str], place: Home, log_file: Path) -> dict[str, Mad
                 told.write(line)
                 sys.stderr.write(line)
         except BaseException:
-            turn.send_signal(signal.SIGINT)
+            stop([turn])
             raise
     if turn.returncode:
         raise RunError(f"{' '.join(command)} ended with code {turn.returncode}; see {log_file}")
