@@ -14,7 +14,10 @@ PATH=$PATH:/usr/sbin:/sbin
 
 packages=(slurmctld slurmd slurm-client munge)
 
-installed() { command -v sbatch slurmctld slurmd munged >/dev/null; }
+installed() {
+  local program
+  for program in sbatch slurmctld slurmd munged; do command -v "$program" >/dev/null || return 1; done
+}
 
 install_packages() {
   installed && return

@@ -162,5 +162,8 @@ def _until(row: list[int], end: int) -> list[int]:
 
 
 def load_engine(checkpoint: Path, seed: int, max_tokens: int | None = None) -> InProcessEngine:
-    """Raises TrainError when there is no checkpoint."""
-    return InProcessEngine(*load_checkpoint(checkpoint), seed, max_tokens)
+    """On a GPU where there is one. Raises TrainError when there is no checkpoint."""
+    model, tokenizer = load_checkpoint(checkpoint)
+    mover: Any = model  # its annotations know no device
+    mover.to("cuda" if torch.cuda.is_available() else "cpu")
+    return InProcessEngine(model, tokenizer, seed, max_tokens)
