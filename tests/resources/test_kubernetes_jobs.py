@@ -86,7 +86,8 @@ def test_a_pod_runs_to_its_end_and_its_log_is_the_step_s(jobs: KubernetesJobs, s
 def test_a_pod_asks_for_what_the_preset_says_and_shows_no_secret(
     jobs: KubernetesJobs, stub: Stub, tmp_path: Path
 ) -> None:
-    needs = {"gpus": 2, "cpus": 3, "memory_gib": 1.5, "time_limit_s": 77, "grace_s": 9, "queue": "team", "image": "x:2"}
+    needs = {"gpus": 2, "processes": 2, "cpus": 3, "memory_gib": 1.5, "time_limit_s": 77, "grace_s": 9}
+    needs |= {"queue": "team", "image": "x:2"}
     launched(jobs, toy(tmp_path, "finish"), tmp_path, **needs)
     body = stub.bodies[-1]
     spec, [container] = body["spec"], body["spec"]["containers"]

@@ -24,6 +24,7 @@ def test_a_stage_on_several_nodes_is_refused_before_ray_is_asked(tmp_path: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_stages_run_on_a_real_ray(tmp_path: Path) -> None:
     if importlib.util.find_spec("ray") is None:
         pytest.skip("ray is not installed: pip install 'agentworld-dag[ray]' -c constraints.txt")
