@@ -8,9 +8,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from agentworld_dag.errors import RunError
 
@@ -40,7 +41,7 @@ def wait_for(name: str, process: "subprocess.Popen[bytes]", ready: Callable[[], 
         time.sleep(0.5)
 
 
-def stop(processes: list["subprocess.Popen[bytes]"]) -> None:
+def stop(processes: Sequence["subprocess.Popen[Any]"]) -> None:
     """Ask every group to end, then end it: each part is the leader of what it started."""
     for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         for process in processes:
@@ -51,7 +52,7 @@ def stop(processes: list["subprocess.Popen[bytes]"]) -> None:
             time.sleep(0.2)
 
 
-def _group_lives(process: "subprocess.Popen[bytes]") -> bool:
+def _group_lives(process: "subprocess.Popen[Any]") -> bool:
     process.poll()
     with suppress(ProcessLookupError):
         os.killpg(process.pid, 0)
