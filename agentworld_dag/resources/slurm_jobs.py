@@ -85,6 +85,8 @@ class SlurmJobs(dg.ConfigurableResource):
                 raise
         if job and job.state == "COMPLETED":
             _wait_for_result(script.out)
+        if job is None and is_complete(script.out):
+            return Ending(Reason.FINISHED, f"Slurm has forgotten job {job_id}, its result is there")
         return ending(job, job_id, needs, session.get_custom_messages())
 
     def _environment(self, script: Script, preset: RunPreset) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agentworld_dag.artifacts import read_result
+from agentworld_dag.artifacts import is_complete, read_result
 from agentworld_dag.resources import slurm_client
 from agentworld_dag.resources.local_jobs import LocalJobs
 from agentworld_dag.resources.script import Launcher, Script
@@ -19,10 +19,10 @@ from tests.resources.real_slurm import (
     SEEN_WITHIN_S,
     attempts,
     is_alive,
-    kill_controller,
     slurm_jobs,
     start_controller,
     state_of,
+    stop_controller,
     told,
     wait_until,
 )
@@ -181,7 +181,7 @@ def test_a_controller_that_is_away_for_a_while_starts_no_second_job(tmp_path: Pa
     with ThreadPoolExecutor() as beside:
         running = beside.submit(launched, slurm_jobs(tmp_path), script, tmp_path)
         wait_until(lambda: attempts(script.out))
-        kill_controller(slurm)
+        stop_controller(slurm)
         for _ in range(2):  # one that the step had asked before may have waited for the controller all the while
             with pytest.raises(slurm_client.Unreachable):
                 job_of(tmp_path)
@@ -191,6 +191,16 @@ def test_a_controller_that_is_away_for_a_while_starts_no_second_job(tmp_path: Pa
     assert result.success
     assert read_result(script.out)["metrics"] == {"attempts": 1}
     assert any(line.startswith("Slurm gives no answer ") for line in logged(result, instance))
+
+
+def test_a_job_that_slurm_forgot_after_its_end_is_not_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script, job = toy(tmp_path, "finish"), slurm_client.job
+    monkeypatch.setattr(slurm_client, "job", lambda job_id: None if is_complete(script.out) else job(job_id))
+    result, instance = launched(slurm_jobs(tmp_path), script, tmp_path)
+    assert result.success
+    assert len([line for line in logged(result, instance) if line.startswith("submitted job ")]) == 1
 
 
 def test_credentials_reach_the_stage_and_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
