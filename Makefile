@@ -4,6 +4,7 @@ SEED ?= 0
 SEEDS ?= 5
 FIRST_SEED ?= 0
 ROUND ?= round-0001
+SIZES ?= tiny tiny-wide
 IMAGE ?= talkative
 PYTHON ?= python3.11
 export VENV_VLLM ?= $(CURDIR)/.venv-vllm
@@ -15,7 +16,7 @@ endif
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run study drill acceptance test check ui bench vllm slurm s3 postgres screenshots setup system clean
+.PHONY: run study sizes drill acceptance test check ui bench vllm slurm s3 postgres screenshots setup system clean
 .DEFAULT_GOAL := run
 
 run: setup            ## one turn of the loop: PRESET, SEED, ROUND
@@ -23,6 +24,9 @@ run: setup            ## one turn of the loop: PRESET, SEED, ROUND
 
 study: setup          ## the loop over SEEDS seeds from FIRST_SEED on, pooled into docs/results.md
 	$(BIN)/python -m agentworld_dag.cli study --preset $(PRESET) --seeds $(SEEDS) --first-seed $(FIRST_SEED) --round $(ROUND)
+
+sizes: setup          ## the loop over SIZES presets and SEEDS seeds from FIRST_SEED on, side by side in docs/sizes.md
+	$(BIN)/python -m agentworld_dag.cli sizes --presets $(SIZES) --seeds $(SEEDS) --first-seed $(FIRST_SEED) --round $(ROUND)
 
 drill: setup          ## the real shell changes to IMAGE over a copy of what `make run` made, and the loop recovers by itself
 	$(BIN)/python -m agentworld_dag.cli drill --preset $(PRESET) --image $(IMAGE)

@@ -2,6 +2,7 @@
 
     agentworld run --preset tiny --seed 0      one turn of the loop: `make run`
     agentworld study --preset tiny --seeds 5   the loop over seeds, pooled: `make study`
+    agentworld sizes --presets tiny tiny-wide  the loop over sizes of the model, compared: `make sizes`
     agentworld bench score JUDGED.jsonl        the benchmark alone, without the graph
     agentworld plan --preset base              what a size needs: memory, hours and money, computed
     agentworld image talkative                 change how the real shell's tools answer
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """One turn of the loop; ends with the report's table and the split of the wall time."""
-    artifact = _turn_seeds(options, [options.seed])[0]
+    artifact = _turn_seeds(options.preset, options.round, [options.seed])[0]
     from agentworld_dag.evaluation.report import read_report
     from agentworld_dag.evaluation.tables import terminal_table
 
@@ -60,12 +61,23 @@ def run(options: argparse.Namespace) -> None:
 
 def study(options: argparse.Namespace) -> None:
     """The loop once per seed, pooled into one page of results."""
-    artifacts = _turn_seeds(options, list(range(options.first_seed, options.first_seed + options.seeds)))
+    artifacts = _turn_seeds(options.preset, options.round, _seeds(options))
     from agentworld_dag.evaluation.report import read_report
     from agentworld_dag.evaluation.study import study as pool
 
     pool([read_report(folder) for folder in artifacts], options.out)
     log.info("results of %d seeds: %s", len(artifacts), options.out)
+
+
+def sizes(options: argparse.Namespace) -> None:
+    """The loop once per preset and seed, side by side on one page."""
+    from agentworld_dag.evaluation.report import read_report, settings
+    from agentworld_dag.evaluation.sizes import compare, refuse_unlike
+
+    refuse_unlike([settings(load_preset(preset_path(name), options.round)) for name in options.presets])
+    artifacts = [folder for name in options.presets for folder in _turn_seeds(name, options.round, _seeds(options))]
+    compare([read_report(folder) for folder in artifacts], options.out)
+    log.info("%d sizes: %s", len(options.presets), options.out)
 
 
 def plan(options: argparse.Namespace) -> None:
@@ -96,17 +108,21 @@ def drill(options: argparse.Namespace) -> None:
     log.info("the drill passed in %.0f s: all of it was seen", timeline.seconds)
 
 
-def _turn_seeds(options: argparse.Namespace, seeds: list[int]) -> list[Path]:
+def _seeds(options: argparse.Namespace) -> list[int]:
+    return list(range(options.first_seed, options.first_seed + options.seeds))
+
+
+def _turn_seeds(preset: str, round_name: str, seeds: list[int]) -> list[Path]:
     """The report artifacts, one per seed."""
     here = home()
-    preflight.check(options.preset, seeds, here, options.round)
+    preflight.check(preset, seeds, here, round_name)
     from agentworld_dag.jobs.instance import opened
     from agentworld_dag.jobs.turn import turn_the_loop
 
     reports, started_at = [], process_started_at()
     with naming_full_disk(here.root), opened(here) as instance:
         for seed in seeds:
-            turn = turn_the_loop(instance, options.preset, seed, options.round, started_at)
+            turn = turn_the_loop(instance, preset, seed, round_name, started_at)
             log.info("made now: %s", ", ".join(turn.made) or "nothing")
             log.info("reused: %s", ", ".join(turn.reused) or "nothing")
             log.info(WALL_TIME, turn.wall_s, turn.work_s, turn.overhead_s, 100 * turn.overhead_s / turn.wall_s)
@@ -118,31 +134,40 @@ def _turn_seeds(options: argparse.Namespace, seeds: list[int]) -> list[Path]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="agentworld", description=__doc__.splitlines()[0] if __doc__ else "")
     commands = parser.add_subparsers(required=True)
-    for does, text in ((run, "one turn of the loop"), (study, "the loop over several seeds")):
+    turns = {
+        run: "one turn of the loop",
+        study: "the loop over several seeds",
+        sizes: "the loop over sizes of the model",
+    }
+    for does, text in turns.items():
         sub = commands.add_parser(does.__name__, help=text)
         sub.set_defaults(command=does)
-        sub.add_argument("--preset", default="tiny", help="a name under infra/presets, or a path")
         sub.add_argument("--round", default=FIRST_ROUND)
+        if does is not sizes:
+            sub.add_argument("--preset", default="tiny", help="a name under infra/presets, or a path")
+        if does is not run:
+            sub.add_argument("--seeds", type=int, default=5 if does is study else 1, help="how many")
+            sub.add_argument("--first-seed", type=int, default=0, help="where they start")
     rehearsal = commands.add_parser("drill", help="a change of the real environment, noticed and followed")
     rehearsal.set_defaults(command=drill)
     rehearsal.add_argument("--preset", default="tiny", help="a name under infra/presets, or a path")
     rehearsal.add_argument("--image", default="talkative", help="what the real shell changes to")
     rehearsal.add_argument("--quiet-probes", type=int, default=2, help="before the change")
     rehearsal.add_argument("--deadline-s", type=float, default=1200, help="for all of it")
-    sizes = commands.add_parser("plan", help="memory, hours and money of a preset's stages, computed")
-    sizes.set_defaults(command=plan)
-    sizes.add_argument("--preset", default="tiny", help="a name under infra/presets, or a path")
-    sizes.add_argument("--round", default=FIRST_ROUND)
-    sizes.add_argument("--stage", help="one script, such as training.sft; all that train by default")
+    arithmetic = commands.add_parser("plan", help="memory, hours and money of a preset's stages, computed")
+    arithmetic.set_defaults(command=plan)
+    arithmetic.add_argument("--preset", default="tiny", help="a name under infra/presets, or a path")
+    arithmetic.add_argument("--round", default=FIRST_ROUND)
+    arithmetic.add_argument("--stage", help="one script, such as training.sft; all that train by default")
     bench = commands.add_parser("bench", help="the benchmark alone, without the graph")
     add_commands(bench)
     shell_image = commands.add_parser("image", help="which image of the real shell is installed")
     shell_image.set_defaults(command=image)
     shell_image.add_argument("name", metavar="NAME", nargs="?", help="the one to install")
     commands.choices["run"].add_argument("--seed", type=int, default=0)
-    commands.choices["study"].add_argument("--seeds", type=int, default=5, help="how many")
-    commands.choices["study"].add_argument("--first-seed", type=int, default=0, help="where they start")
     commands.choices["study"].add_argument("--out", type=Path, default=Path("docs/results.md"))
+    commands.choices["sizes"].add_argument("--presets", nargs="+", default=["tiny", "tiny-wide"], help="two or more")
+    commands.choices["sizes"].add_argument("--out", type=Path, default=Path("docs/sizes.md"))
     return parser
 
 

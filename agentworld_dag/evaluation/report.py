@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from agentworld_dag.artifacts import write_json, write_text
-from agentworld_dag.config import UNMEASURED
+from agentworld_dag.config import UNMEASURED, Preset
 from agentworld_dag.errors import StoreError
 from agentworld_dag.evaluation import benchmark_tables, reliability_tables, tables
 from agentworld_dag.evaluation.accounts import lineage, open_accounts, seconds
@@ -59,8 +59,13 @@ def build(stage: Stage) -> dict[str, Any]:
         **summarise(found, accounts, read_transfer(stage.inputs["transfer_report"]), plan),
         "judge_trial": _read_json(stage.inputs["judge_trial"] / benchmark_tables.TRIAL),
         "sources": {name: str(path.absolute()) for name, path in files.items()},
-        "settings": stage.preset.model_dump(mode="json", exclude=set(UNMEASURED)),
+        "settings": settings(stage.preset),
     }
+
+
+def settings(preset: Preset) -> dict[str, Any]:
+    """Those that a number of the report may depend on."""
+    return preset.model_dump(mode="json", exclude=set(UNMEASURED))
 
 
 def headline(report: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,10 +52,16 @@ def study(reports: Sequence[Report], out: Path) -> dict[str, Any]:
 
 def pool_reports(runs: Sequence[Report]) -> dict[str, Any]:
     """The numbers of all seeds together, computed from their recorded rows."""
-    found = pool([_measurements(run) for run in runs])
+    found = pool([measurements_of(run) for run in runs])
     accounts = average([_accounts(run) for run in runs])
     plan = Resampling(runs[0]["settings"]["evaluation"]["bootstrap_samples"], runs[0]["seed"])
     return summarise(found, accounts, compare(found, accounts, plan), plan)
+
+
+def measurements_of(run: Report) -> Measurements:
+    """The recorded rows behind a report."""
+    files = {name: Path(path) for name, path in run["sources"].items()}
+    return load(files, run["seed"], run["settings"]["simulator"]["mode"])
 
 
 def document(pooled: Report, runs: Sequence[Report], images: Sequence[Path]) -> str:
@@ -151,11 +157,6 @@ def _refuse_unlike(runs: Sequence[Report]) -> None:
         raise EvaluationError(
             f"seeds {unlike} ran with other settings than seed {seeds[0]}; run them again with one preset"
         )
-
-
-def _measurements(run: Report) -> Measurements:
-    files = {name: Path(path) for name, path in run["sources"].items()}
-    return load(files, run["seed"], run["settings"]["simulator"]["mode"])
 
 
 def _accounts(run: Report) -> Accounts:
