@@ -18,12 +18,14 @@ Text = Annotated[str, Field(min_length=1)]
 
 TRAINING = ("training.cpt", "training.sft", "training.world_model_rl", "agents.imitation", "agents.agent_rl")
 """The scripts that can run as several processes."""
+TRAINED = ", ".join(TRAINING)
 
 
 class Needs(Section):
     """Of one stage. Amounts are per node."""
 
     nodes: Count
+    """Stages that do not train have one."""
     gpus: NoneOrMore
     cpus: Count
     memory_gib: Rate
@@ -57,6 +59,7 @@ class Compute(Section):
 
     @model_validator(mode="after")
     def _stages_exist_and_fit(self) -> Self:
+        _check_alone("default", self.default)
         for stage in dict.fromkeys((*self.stages, *TRAINING)):
             if not _is_script(stage):
                 raise ValueError(f"stages.{stage} names no script, expected one such as training.sft")
@@ -74,11 +77,17 @@ def is_training(module: str) -> bool:
 
 
 def _check_processes(stage: str, needs: Needs) -> None:
-    found = f"stages.{stage}.processes is {needs.processes}"
-    if stage not in TRAINING and needs.processes > 1:
-        raise ValueError(f"{found}, expected 1: it does not train")
-    if stage in TRAINING and needs.gpus > 1 and needs.processes != needs.gpus:
+    if stage not in TRAINING:
+        _check_alone(f"stages.{stage}", needs)
+    elif needs.gpus > 1 and needs.processes != needs.gpus:
+        found = f"stages.{stage}.processes is {needs.processes}"
         raise ValueError(f"{found}, expected one for each of its {needs.gpus} GPUs")
+
+
+def _check_alone(place: str, needs: Needs) -> None:
+    for name, found in (("nodes", needs.nodes), ("processes", needs.processes)):
+        if found > 1:
+            raise ValueError(f"{place}.{name} is {found}, expected 1: only the stages that train ({TRAINED}) have more")
 
 
 def _changed(default: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,9 +26,18 @@ def test_a_script_has_the_default_but_for_what_differs() -> None:
         ({"training.sft": {"gpus": -1}}, "greater than or equal to 0"),
         ({"training.sft": {"gpu": 1}}, "Extra inputs are not permitted"),
         ({"training.sft": {"gpus": 8}}, "training.sft.processes is 1, expected one for each of its 8 GPUs"),
-        ({"evaluation.drift": {"processes": 2}}, "evaluation.drift.processes is 2, expected 1: it does not train"),
+        (
+            {"evaluation.drift": {"processes": 2}},
+            "evaluation.drift.processes is 2, expected 1: only the stages that tr",
+        ),
+        ({"simulator.bundle": {"nodes": 4}}, "simulator.bundle.nodes is 4, expected 1: only the stages that train"),
     ],
 )
 def test_unknown_scripts_and_fields_are_refused(stages: dict[str, dict[str, int]], told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         Compute.model_validate({"default": DEFAULT, "stages": stages})
+
+
+def test_the_default_is_for_stages_that_do_not_train_too() -> None:
+    with pytest.raises(ValidationError, match=r"default.nodes is 2, expected 1: .*agents.agent_rl\) have more"):
+        Compute.model_validate({"default": DEFAULT | {"nodes": 2}, "stages": {}})

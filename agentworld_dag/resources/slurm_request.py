@@ -70,7 +70,8 @@ def job_script(command: Sequence[str], nodes: int, environment: str) -> str:
     if nodes == 1:
         return "\n".join([*lines, f"exec {shlex.join(command)}", ""])
     lines += [
-        'MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
+        'first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
+        'MASTER_ADDR=$(scontrol show node "$first" | sed -n "s/.*NodeAddr=\\([^ ]*\\).*/\\1/p")',
         "MASTER_PORT=$((20000 + SLURM_JOB_ID % 10000))",
         "export MASTER_ADDR MASTER_PORT",
         "trap : TERM",  # the tasks get it too, and this shell has to wait for their checkpoint

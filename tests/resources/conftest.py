@@ -15,10 +15,10 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from agentworld_dag.resources.registry import ModelRegistry
-from tests.resources.real_slurm import slurm
-from tests.small_loop import splits
+from tests.resources.real_slurm import slurm, slurm_of_two_nodes
+from tests.small_loop import base, splits
 
-__all__ = ["slurm", "splits"]
+__all__ = ["base", "slurm", "slurm_of_two_nodes", "splits"]
 
 START_TIMEOUT_S = 120
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 import yaml
 
+from agentworld_dag.compute import is_training
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.resources.script import Jobs, Launcher, Script
 from tests.preset_file import write_preset
@@ -22,7 +23,8 @@ def launched(
     """The run of an asset that launches `script`, and the instance it is on record in."""
     path = write_preset(tmp_path / "preset.yaml")
     written = yaml.safe_load(path.read_text())
-    written["compute"]["default"] |= needs
+    compute, stage = written["compute"], script.module.removeprefix("agentworld_dag.")
+    (compute["stages"].setdefault(stage, {}) if is_training(stage) else compute["default"]).update(needs)
     path.write_text(yaml.safe_dump(written))
 
     @dg.asset

@@ -1,4 +1,4 @@
-"""A real Slurm of one node, and the launcher of a step that uses it."""
+"""A real Slurm on this machine, and the launcher of a step that uses it."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,21 @@ SEEN_WITHIN_S = 240
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Its folder; Slurm's commands find it by the environment."""
+    with started(tmp_path_factory.mktemp("slurm"), nodes=1) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def slurm_of_two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with started(tmp_path_factory.mktemp("slurm"), nodes=2) as folder:
+        yield folder
+
+
+@contextmanager
+def started(folder: Path, nodes: int) -> Iterator[Path]:
     if not shutil.which("sbatch"):
         pytest.skip("no Slurm on this machine: make slurm installs one")
-    folder = tmp_path_factory.mktemp("slurm")
-    subprocess.run([SLURM, "start", folder], check=True)
+    subprocess.run([SLURM, "start", folder, str(nodes)], check=True)
     try:
         with pytest.MonkeyPatch.context() as patched:
             patched.setenv("SLURM_CONF", str(folder / "slurm.conf"))

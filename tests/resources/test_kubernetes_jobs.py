@@ -8,6 +8,7 @@ images, volumes, rights and GPUs are not tried here.
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -233,14 +234,15 @@ def test_a_pod_of_the_same_name_that_fills_another_lake_is_left_alone(
 @pytest.mark.parametrize(
     ("changes", "needs", "told"),
     [
-        ({}, {"nodes": 2}, "ConfigError: tests.resources.toy_stage asks for 2 nodes, a pod has one"),
+        ({}, {"nodes": 2}, "ConfigError: agentworld_dag.training.cpt asks for 2 nodes, a pod has one"),
         ({"tracking_uri": "http://me:hush@mlflow"}, {}, "ConfigError: tracking_uri holds a password"),
     ],
 )
 def test_what_cannot_be_asked_for_is_refused(
     jobs: KubernetesJobs, tmp_path: Path, changes: dict[str, Any], needs: dict[str, Any], told: str
 ) -> None:
-    result, _ = launched(changed(jobs, **changes), toy(tmp_path, "finish"), tmp_path, **needs)
+    script = replace(toy(tmp_path, "finish"), module="agentworld_dag.training.cpt")
+    result, _ = launched(changed(jobs, **changes), script, tmp_path, **needs)
     assert reason(result).startswith(told)
 
 

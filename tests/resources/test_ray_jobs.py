@@ -6,6 +6,7 @@ import secrets
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,15 @@ import pytest
 from agentworld_dag.resources.ray_jobs import RayJobs
 from tests.resources.launching import launched, reason, toy
 
+CPT = "agentworld_dag.training.cpt"
 TESTS = Path(__file__).with_name("on_ray.py")
 ROOT = Path(__file__).parents[2]
 ALONE = ["unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
 def test_a_stage_on_several_nodes_is_refused_before_ray_is_asked(tmp_path: Path) -> None:
-    result, _ = launched(RayJobs(tracking_uri=""), toy(tmp_path, "finish"), tmp_path, nodes=2)
-    assert reason(result).startswith("ConfigError: tests.resources.toy_stage asks for 2 nodes, a job of Ray has one")
+    result, _ = launched(RayJobs(tracking_uri=""), replace(toy(tmp_path, "finish"), module=CPT), tmp_path, nodes=2)
+    assert reason(result).startswith("ConfigError: agentworld_dag.training.cpt asks for 2 nodes, a job of Ray has one")
 
 
 @pytest.mark.slow
