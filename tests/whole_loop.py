@@ -1,6 +1,7 @@
 """The whole loop on a small preset, wherever its stages run, and the weights it leaves."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ def turned(folder: Path, jobs: str) -> dict[str, str]:
     command = [sys.executable, "-m", "agentworld_dag.cli", "run", "--preset", str(preset), "--seed", str(SEED)]
     home = folder / jobs
     environment = os.environ | {"AGENTWORLD_HOME": str(home), "AGENTWORLD_JOBS": jobs}
+    environment["AGENTWORLD_RAY"] = json.dumps({"python": sys.executable})
     environment.pop("MLFLOW_TRACKING_URI", None)
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-5000:]

@@ -27,12 +27,23 @@ def test_a_stage_on_several_nodes_is_refused_before_ray_is_asked(tmp_path: Path)
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_stages_run_on_a_real_ray(tmp_path: Path) -> None:
+def test_stages_run_on_a_real_ray() -> None:
+    run_on_ray("not nightly")
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+def test_all_training_stages_make_the_same_weights_here_and_on_ray() -> None:
+    run_on_ray("nightly")
+
+
+def run_on_ray(marked: str) -> None:
+    """The tests that are marked so, in a namespace of their own."""
     if importlib.util.find_spec("ray") is None:
         pytest.skip("ray is not installed: pip install 'agentworld-dag[ray]' -c constraints.txt")
     if subprocess.run([*ALONE, "true"], capture_output=True).returncode:
         pytest.skip("no network namespace can be made here")
-    run = shlex.join([sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", str(TESTS)])
+    run = shlex.join([sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", "-m", marked, str(TESTS)])
     inside = [*ALONE, "bash", "-c", f"ip link set lo up && exec {run}"]
     paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = {"PYTHONPATH": paths, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
