@@ -7,14 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+from agentworld_dag.artifacts import is_complete
 from tests.preset_file import TRAINABLE, write_preset
 
 SEED = 5
-# Enough practice for groups whose answers differ in reward, or no agent's weights would move. A shell that answers too
-# late on a busy machine fails its rollout, and two runs would differ.
+# The small loop's agents solve nothing, and without differences in reward no weight would move. A shell that answers
+# too late on a busy machine fails its rollout, and two runs would differ.
 PRACTICE = {
     "collection": {**TRAINABLE["collection"], "action_timeout_s": 30.0},
-    "agent": {**TRAINABLE["agent"], "rl": {"steps": 3, "tasks_per_step": 8, "group_size": 4}},
+    "agent": {
+        "demonstrations": 60,
+        "imitation": {"steps": 150, "save_every_steps": 50, "tokens_per_step": 1024},
+        "rl": {"steps": 3, "tasks_per_step": 12, "group_size": 8, "passes_per_step": 4, "scarce_real_steps": 400},
+    },
 }
 
 
@@ -33,6 +38,12 @@ def turned(folder: Path, jobs: str) -> dict[str, str]:
         str(path.relative_to(home / "lake").parents[1]): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in weights
     }
+
+
+def stages_of(home: Path) -> set[str]:
+    """Names of what a stage has made, as jobs are called; the plan of a round is no stage's."""
+    made = {path for path in (home / "lake").glob("*/*/*") if is_complete(path)}
+    return {f"{path.parent.parent.name}-{path.name}" for path in made if path.parent.parent.name != "round_plan"}
 
 
 def assert_same_weights(here: dict[str, str], there: dict[str, str]) -> None:

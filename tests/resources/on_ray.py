@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ray.job_submission import JobStatus, JobSubmissionClient  # pyright: ignore[reportMissingImports]
 
-from agentworld_dag.artifacts import is_complete, read_result
+from agentworld_dag.artifacts import read_result
 from agentworld_dag.resources.local_jobs import LocalJobs
 from agentworld_dag.resources.ray_jobs import RayJobs
 from agentworld_dag.resources.script import Launcher, Script
@@ -18,7 +18,7 @@ from tests.resources import outliving
 from tests.resources.breakable import Breakable
 from tests.resources.launching import launched, logged, reason, toy
 from tests.small_loop import splits  # noqa: F401
-from tests.whole_loop import assert_same_weights, turned
+from tests.whole_loop import assert_same_weights, stages_of, turned
 
 DASHBOARD = 8265
 HEAD = ["--head", "--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1", f"--dashboard-port={DASHBOARD}"]
@@ -168,9 +168,8 @@ def test_training_on_ray_ends_with_the_weights_of_training_here(
 @pytest.mark.usefixtures("jobs")
 def test_all_training_stages_make_the_same_weights_here_and_on_ray(client: JobSubmissionClient, tmp_path: Path) -> None:
     assert_same_weights(turned(tmp_path, "local"), turned(tmp_path, "ray"))
-    made = {path for path in (tmp_path / "ray" / "lake").glob("*/*/*") if is_complete(path)}
     ran = {(job.submission_id or "").rpartition("-")[0] for job in client.list_jobs()}
-    assert {f"{path.parent.parent.name}-{path.name}" for path in made} <= ran
+    assert stages_of(tmp_path / "ray") <= ran
 
 
 def trained(launcher: Launcher, folder: Path, splits: Path) -> bytes:  # noqa: F811
