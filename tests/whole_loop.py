@@ -18,7 +18,7 @@ PRACTICE = {
     "agent": {
         "demonstrations": 60,
         "imitation": {"steps": 150, "save_every_steps": 50, "tokens_per_step": 1024},
-        "rl": {"steps": 3, "tasks_per_step": 12, "group_size": 8, "passes_per_step": 4, "scarce_real_steps": 400},
+        "rl": {"steps": 3, "tasks_per_step": 12, "group_size": 8, "passes_per_step": 4, "scarce_real_steps": 120},
     },
 }
 
