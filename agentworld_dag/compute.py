@@ -59,11 +59,12 @@ class Compute(Section):
 
     @model_validator(mode="after")
     def _stages_exist_and_fit(self) -> Self:
-        _check_alone("default", self.default)
+        # More processes may be the default: the other stages start as one all the same.
+        _check_is_one("default.nodes", self.default.nodes)
         for stage in dict.fromkeys((*self.stages, *TRAINING)):
             if not _is_script(stage):
                 raise ValueError(f"stages.{stage} names no script, expected one such as training.sft")
-            _check_processes(stage, self.needs(stage))
+            _check_processes(stage, self.needs(stage), self.stages.get(stage, {}))
         return self
 
     def needs(self, module: str) -> Needs:
@@ -76,18 +77,19 @@ def is_training(module: str) -> bool:
     return module.removeprefix("agentworld_dag.") in TRAINING
 
 
-def _check_processes(stage: str, needs: Needs) -> None:
+def _check_processes(stage: str, needs: Needs, explicit: Mapping[str, Any]) -> None:
     if stage not in TRAINING:
-        _check_alone(f"stages.{stage}", needs)
+        _check_is_one(f"stages.{stage}.nodes", needs.nodes)
+        if "processes" in explicit:
+            _check_is_one(f"stages.{stage}.processes", needs.processes)
     elif needs.gpus > 1 and needs.processes != needs.gpus:
         found = f"stages.{stage}.processes is {needs.processes}"
         raise ValueError(f"{found}, expected one for each of its {needs.gpus} GPUs")
 
 
-def _check_alone(place: str, needs: Needs) -> None:
-    for name, found in (("nodes", needs.nodes), ("processes", needs.processes)):
-        if found > 1:
-            raise ValueError(f"{place}.{name} is {found}, expected 1: only the stages that train ({TRAINED}) have more")
+def _check_is_one(place: str, found: int) -> None:
+    if found > 1:
+        raise ValueError(f"{place} is {found}, expected 1: only the stages that train ({TRAINED}) have more")
 
 
 def _changed(default: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
