@@ -196,13 +196,15 @@ def test_a_timeout_kills_the_whole_tree(shells: Callable[..., BashSession]) -> N
 
 
 def test_closing_leaves_no_process_and_no_file(backend: sandbox.Backend) -> None:
-    private = set(Path("/tmp").glob("agentworld-*"))
     shell = BashSession(backend, 10.0, 1000)
+    assert shell._jail is not None
+    private = shell._jail.private
+    assert (private is None) == (backend == "bwrap")
     shell.run("mkdir -p a/b; chmod 000 a; (sleep 27.1828 &); sleep 27.1828 &")
     shell.close()
     shell.close()
     assert not sleepers("27.1828")
-    assert set(Path("/tmp").glob("agentworld-*")) == private
+    assert private is None or not private.exists()
 
 
 def sleepers(seconds: str) -> list[str]:
@@ -228,12 +230,11 @@ def test_a_killed_caller_leaves_no_shell(backend: sandbox.Backend) -> None:
     script = (
         "import time; from agentworld_dag.environments.bash_session import BashSession;"
         f"s = BashSession({backend!r}, 10.0, 1000); s.run('sleep 28.1828 &');"
-        "print(s._jail.shell_pid(), flush=True); time.sleep(60)"
+        "print(s._jail.shell_pid(), s._jail.private or '', flush=True); time.sleep(60)"
     )
-    before = set(Path("/tmp").glob("agentworld-*"))
     caller = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
     assert caller.stdout is not None
-    shell_pid = int(caller.stdout.readline())
+    shell_pid, *private = caller.stdout.readline().decode().split()
     assert wait_until(lambda: bool(sleepers("28.1828")))
     caller.send_signal(signal.SIGKILL)
     caller.wait()
@@ -242,7 +243,7 @@ def test_a_killed_caller_leaves_no_shell(backend: sandbox.Backend) -> None:
         assert wait_until(lambda: not sleepers("28.1828"))
     for pid in sleepers("28.1828"):
         os.kill(int(pid), signal.SIGKILL)
-    for folder in set(Path("/tmp").glob("agentworld-*")) - before:
+    for folder in private:
         shutil.rmtree(folder)
 
 
