@@ -59,12 +59,12 @@ class Compute(Section):
 
     @model_validator(mode="after")
     def _stages_exist_and_fit(self) -> Self:
-        # More processes may be the default: the other stages start as one all the same.
+        # Not so processes: what is not named starts as one whatever the default says.
         _check_is_one("default.nodes", self.default.nodes)
         for stage in dict.fromkeys((*self.stages, *TRAINING)):
             if not _is_script(stage):
                 raise ValueError(f"stages.{stage} names no script, expected one such as training.sft")
-            _check_processes(stage, self.needs(stage), self.stages.get(stage, {}))
+            _check_processes(stage, self.needs(stage))
         return self
 
     def needs(self, module: str) -> Needs:
@@ -77,11 +77,10 @@ def is_training(module: str) -> bool:
     return module.removeprefix("agentworld_dag.") in TRAINING
 
 
-def _check_processes(stage: str, needs: Needs, explicit: Mapping[str, Any]) -> None:
+def _check_processes(stage: str, needs: Needs) -> None:
     if stage not in TRAINING:
         _check_is_one(f"stages.{stage}.nodes", needs.nodes)
-        if "processes" in explicit:
-            _check_is_one(f"stages.{stage}.processes", needs.processes)
+        _check_is_one(f"stages.{stage}.processes", needs.processes)
     elif needs.gpus > 1 and needs.processes != needs.gpus:
         found = f"stages.{stage}.processes is {needs.processes}"
         raise ValueError(f"{found}, expected one for each of its {needs.gpus} GPUs")
