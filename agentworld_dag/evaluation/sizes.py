@@ -1,28 +1,22 @@
 """The same loop with smaller and larger models, side by side in `docs/sizes.md`.
 
-    python -m agentworld_dag.evaluation.sizes --reports DIR DIR --out docs/sizes.md
-
-Each DIR holds the `report.json` of one preset and seed. Presets may differ in
-their model and in nothing else, and have the same seeds: what a size changes is
-then read off the same held-out turns and tasks. Left out: a fitted law, which a
+There is one report for each preset and seed. Presets may differ in their model
+and in nothing else, and have the same seeds: what a size changes is then read
+off the same held-out turns and tasks. Left out: a fitted law, which a
 few sizes of a few seeds do not bear.
 """
 
-import argparse
-import logging
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agentworld_dag.artifacts import write_text
-from agentworld_dag.errors import AgentWorldError, EvaluationError
+from agentworld_dag.errors import EvaluationError
 from agentworld_dag.evaluation import tables
 from agentworld_dag.evaluation.intervals import Estimate, Resampling, Sample, as_json, difference, estimate, mean
 from agentworld_dag.evaluation.measurements import GREEDY, SAMPLED, Measurements, drift, fidelity, pool, success
 from agentworld_dag.evaluation.plots import save_png
-from agentworld_dag.evaluation.report import read_report
 from agentworld_dag.evaluation.sizes_plot import sizes_figure
 from agentworld_dag.evaluation.study import measurements_of
 from agentworld_dag.evaluation.tables import Table, estimate_cell
@@ -32,7 +26,6 @@ from agentworld_dag.training.settings import Model
 Report = Mapping[str, Any]
 Settings = Mapping[str, Any]
 Measure = Callable[[Measurements], Sequence[Sample]]
-log = logging.getLogger(__name__)
 
 GAIN = "gain by RL in simulation"
 MEASURES: Mapping[str, Measure] = {
@@ -103,22 +96,7 @@ def scores_table(sizes: Sequence[Size], scores: Mapping[str, Sequence[Estimate]]
 
 def seconds_table(sizes: Sequence[Size]) -> Table:
     rows = [[stage, *(f"{_mean_seconds(size, stage):,.0f}" for size in sizes)] for stage in (*TRAINING, "total")]
-    return Table("Seconds of training", ["", *map(_named, sizes)], rows, "Means over seeds; total is of all stages.")
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """The command; exits 1 with one line on an AgentWorldError."""
-    parser = argparse.ArgumentParser(description="Set the reports of several sizes side by side.")
-    parser.add_argument("--reports", type=Path, nargs="+", required=True, help="folders that hold a report.json each")
-    parser.add_argument("--out", type=Path, default=Path("docs/sizes.md"))
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        compare([read_report(folder) for folder in options.reports], options.out)
-    except AgentWorldError as error:
-        log.error("%s: %s", type(error).__name__, error)
-        sys.exit(1)
-    log.info("wrote %s", options.out)
+    return Table("Seconds", ["", *map(_named, sizes)], rows, "Means over seeds; total is of all stages.")
 
 
 def _size(runs: Sequence[Report]) -> Size:
@@ -181,10 +159,6 @@ def _document(sizes: Sequence[Size], shown: Sequence[Table], picture: Path) -> s
     lead = f"Presets {', '.join(f'`{size.preset}`' for size in sizes)}, seeds {seeds}, commit {commits}."
     lead += " Parameters are those of the preset, at its whole vocabulary. Values with 95 % intervals."
     limits = "## Limits\n\n" + "\n".join(f"- {limit}" for limit in LIMITS)
-    head = "<!-- Written by `make sizes`; do not edit. -->\n# Two sizes of the tiny loop"
+    head = "<!-- Written by `make sizes`; do not edit. -->\n# The loop at several sizes"
     image = f"![What a size gives]({picture.as_posix()})"
     return "\n\n".join([head, lead, image, *map(tables.to_markdown, shown), limits]) + "\n"
-
-
-if __name__ == "__main__":
-    main()
