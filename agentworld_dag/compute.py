@@ -81,9 +81,9 @@ def _check_processes(stage: str, needs: Needs) -> None:
     if stage not in TRAINING:
         _check_is_one(f"stages.{stage}.nodes", needs.nodes)
         _check_is_one(f"stages.{stage}.processes", needs.processes)
-    elif needs.gpus > 1 and needs.processes != needs.gpus:
+    elif needs.gpus and needs.processes != needs.gpus:
         found = f"stages.{stage}.processes is {needs.processes}"
-        raise ValueError(f"{found}, expected one for each of its {needs.gpus} GPUs")
+        raise ValueError(f"{found}, expected one for each GPU, {needs.gpus}")
 
 
 def _check_is_one(place: str, found: int) -> None:

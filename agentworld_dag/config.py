@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from agentworld_dag.agents.settings import Agent
 from agentworld_dag.benchmark.settings import Benchmark
-from agentworld_dag.compute import Compute
+from agentworld_dag.compute import TRAINING, Compute
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.home import PRESETS
 from agentworld_dag.monitoring.settings import Probe, Review, Watch
@@ -23,7 +23,7 @@ from agentworld_dag.rounds import EPISODES_PER_ROUND, FIRST_ROUND, LaterRounds, 
 from agentworld_dag.scale.settings import Plan
 from agentworld_dag.serving.settings import Serving
 from agentworld_dag.settings import MAX_SEED, Count, Rate, Section, Seed, Share, Temperature
-from agentworld_dag.training.settings import Model, WorldModelCpt, WorldModelRl, WorldModelSft
+from agentworld_dag.training.settings import GroupRl, Model, Supervised, WorldModelCpt, WorldModelRl, WorldModelSft
 
 SHOWN_CHARS = 60
 """Of a value that is refused."""
@@ -124,6 +124,22 @@ class Preset(Section):
     prices: Prices
     compute: Compute
     plan: Plan
+
+    @model_validator(mode="after")
+    def _shards_can_be_trained(self) -> Self:
+        trained = (self.cpt, self.sft, self.world_model_rl, self.agent.imitation, self.agent.rl)
+        for stage, settings in zip(TRAINING, trained, strict=True):
+            if self.compute.needs(stage).sharding != "replicated":
+                _check_shards(stage, settings)
+        return self
+
+
+def _check_shards(stage: str, settings: Supervised | GroupRl) -> None:
+    if settings.optimizer == "muon":
+        raise ValueError(f"{stage} shards its weights, and muon needs whole matrices: set its optimizer to adamw")
+    if isinstance(settings, GroupRl) and settings.generation.engine == "transformers":
+        # Answers differ in length: processes that hold parts of one model could not write them side by side.
+        raise ValueError(f"{stage} shards the model that writes the answers: set its generation.engine to colocate")
 
 
 def check_seed(seed: int) -> int:

@@ -34,7 +34,7 @@ class Use:
     seconds: float = 0.0
     """Wall time of processes from their start, as in the report: a machine is busy while Python imports."""
     gpu_s: float = 0.0
-    """Those seconds times the GPUs that torch sees; 0 where no torch was loaded."""
+    """Those seconds times the GPUs that torch sees on all nodes; 0 where no torch was loaded."""
     cpu_core_s: float = 0.0
     """Processor time, user and system, of the process and the children it has waited for."""
     tokens: int = 0
@@ -54,8 +54,9 @@ class Use:
 class Meter:
     """What the attempts to make one artifact use. State: tokens counted, and what this process has written down."""
 
-    def __init__(self, out: Path) -> None:
-        self._path = out / COST
+    def __init__(self, out: Path, nodes: int = 1) -> None:
+        """`nodes`: alike, as many as the stage runs on."""
+        self._path, self._nodes = out / COST, nodes
         self._counted: Counter[str] = Counter()
         self._recorded = Use()
         self._next_record_at = time.monotonic() + RECORD_EVERY_S
@@ -71,7 +72,7 @@ class Meter:
 
     def record(self) -> None:
         """Write down what was used since the last time."""
-        now = _by_process(self._counted)
+        now = _by_process(self._counted, self._nodes)
         with self._path.open("a") as file:
             file.write(json.dumps(asdict(now - self._recorded)) + "\n")
         self._recorded, self._next_record_at = now, time.monotonic() + RECORD_EVERY_S
@@ -113,11 +114,11 @@ def process_started_at(pid: int | None = None) -> float:
     return time.time() - age_s
 
 
-def _by_process(counted: Counter[str]) -> Use:
+def _by_process(counted: Counter[str], nodes: int) -> Use:
     seconds = time.time() - process_started_at()
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_core_s = own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
-    return Use(seconds, seconds * _visible_gpus(), cpu_core_s, **counted)
+    return Use(seconds, seconds * _visible_gpus() * nodes, cpu_core_s, **counted)
 
 
 def _visible_gpus() -> int:

@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentworld_dag.tracking import URI
+from agentworld_dag.tracking import named_uri
 
 ROOT = "AGENTWORLD_HOME"
 REMOTE_LAKE = "AGENTWORLD_LAKE"
@@ -55,8 +55,8 @@ class Home:
 
     @property
     def mlflow_uri(self) -> str:
-        """A local store; `MLFLOW_TRACKING_URI` names a server instead."""
-        return os.environ.get(URI) or f"sqlite:///{self.root / 'mlflow' / 'mlflow.db'}"
+        """A local store; `MLFLOW_TRACKING_URI` names a server instead. Raises ConfigError."""
+        return named_uri() or f"sqlite:///{self.root / 'mlflow' / 'mlflow.db'}"
 
 
 def home() -> Home:

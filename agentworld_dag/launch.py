@@ -4,10 +4,10 @@
 
 accelerate starts them, configured by `infra/accelerate/<sharding>.yaml`; what it
 would lose on the way is kept: SIGTERM gives them `--grace-s` for a checkpoint,
-the exit code is that of the process that failed first, and none outlives this
-one. Several nodes find each other by MASTER_ADDR and MASTER_PORT, and each knows
-its place by SLURM_NODEID. Elastic training, on a changing number of nodes, is
-left out.
+it ends by the code or the signal of the process that failed first, and none
+outlives this one. Several nodes find each other by MASTER_ADDR and MASTER_PORT,
+and each knows its place by SLURM_NODEID. Elastic training, on a changing number
+of nodes, is left out.
 """
 
 import argparse
@@ -15,18 +15,25 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from agentworld_dag.exit_codes import FAILED, FINISHED, RESUME_ME
 from agentworld_dag.home import ACCELERATE
-from agentworld_dag.process import die_with_parent
-from agentworld_dag.stage import PARENT
+from agentworld_dag.process import PARENT, die_with_launcher
+
+_MEETING = {"MASTER_ADDR": "--main_process_ip", "MASTER_PORT": "--main_process_port"}
+_PLACE = "SLURM_NODEID"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code."""
     options = parser().parse_args(arguments)
-    die_with_parent(os.environ.pop(PARENT, None))  # for the processes below, this one is the parent
+    if missing := [name for name in (*_MEETING, _PLACE) if options.nodes > 1 and name not in os.environ]:
+        sys.stderr.write(f"ConfigError: {options.nodes} nodes find each other by {', '.join(missing)}: not set here\n")
+        return FAILED
+    die_with_launcher()
+    os.environ[PARENT] = str(os.getpid())  # of the processes below
     os.environ["PET_SHUTDOWN_TIMEOUT"] = str(options.grace_s)  # accelerate has no option for this one of torchrun's
     from accelerate.commands.launch import launch_command, launch_command_parser
 
@@ -49,9 +56,8 @@ def accelerate_arguments(options: argparse.Namespace) -> list[str]:
 
 def _meeting_place() -> list[str]:
     return [
-        f"--machine_rank={os.environ['SLURM_NODEID']}",
-        f"--main_process_ip={os.environ['MASTER_ADDR']}",
-        f"--main_process_port={os.environ['MASTER_PORT']}",
+        f"--machine_rank={os.environ[_PLACE]}",
+        *(f"{option}={os.environ[name]}" for name, option in _MEETING.items()),
     ]
 
 
@@ -65,8 +71,16 @@ def _exit_code(run: Callable[[], None]) -> int:
         return RESUME_ME if stopped.sigval == signal.SIGTERM else FAILED
     except ChildFailedError as failed:
         code = failed.get_first_failure()[1].exitcode
-        return code if code > 0 else 128 - code
+        return code if code > 0 else _killed(-code)
     return FINISHED
+
+
+def _killed(by: int) -> int:
+    """End as that process did: who waits for this one has to tell a kill from an error."""
+    with suppress(OSError):  # what SIGKILL does cannot be set
+        signal.signal(by, signal.SIG_DFL)
+    os.kill(os.getpid(), by)
+    return 128 + by
 
 
 def parser() -> argparse.ArgumentParser:

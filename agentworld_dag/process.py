@@ -9,7 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR
+
 from agentworld_dag.errors import StoreError
+
+PARENT = "AGENTWORLD_PARENT_PID"
+"""Set by a launcher: the process that a stage must not outlive."""
+
+
+def die_with_launcher() -> None:
+    """Die with the process that PARENT names, and under Pipes with any parent; what was started by hand lives on."""
+    parent = os.environ.pop(PARENT, None)  # it says nothing to the processes below
+    if parent or DAGSTER_PIPES_CONTEXT_ENV_VAR in os.environ:
+        die_with_parent(parent)
 
 
 def die_with_parent(parent: str | None = None) -> None:

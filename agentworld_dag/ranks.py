@@ -22,6 +22,7 @@ class Ranks:
     local_rank: int = 0
     """Among those of the same node."""
     count: int = 1
+    nodes: int = 1
 
     @property
     def is_first(self) -> bool:
@@ -42,10 +43,9 @@ class Ranks:
 
 def of_this_process() -> Ranks:
     """As torchrun has put it into the environment."""
-    return Ranks(*(int(os.environ.get(name, default)) for name, default in _VARIABLES.items()))
-
-
-_VARIABLES = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
+    rank, local_rank = (int(os.environ.get(name, 0)) for name in ("RANK", "LOCAL_RANK"))
+    count = int(os.environ.get("WORLD_SIZE", 1))
+    return Ranks(rank, local_rank, count, count // int(os.environ.get("LOCAL_WORLD_SIZE", count)))
 
 
 def _gathered(value: T) -> list[T]:

@@ -32,17 +32,14 @@ from agentworld_dag.cost import COST, Meter, priced, process_started_at
 from agentworld_dag.errors import AgentWorldError
 from agentworld_dag.exit_codes import FAILED, FINISHED, OUT_OF_MEMORY, RESUME_ME
 from agentworld_dag.lake.shared import SharedLake, opened
-from agentworld_dag.process import die_with_parent, limit_threads, only_holder
+from agentworld_dag.process import die_with_launcher, limit_threads, only_holder
 from agentworld_dag.ranks import Ranks, of_this_process
 from agentworld_dag.rounds import FIRST_ROUND
 from agentworld_dag.stopping import Stopped, StopRequest
-from agentworld_dag.tracking import URI, RunIdentity, Tracker, flatten
+from agentworld_dag.tracking import RunIdentity, Tracker, flatten, named_uri
 
 WORDS = "ended"
 """Key of the Pipes message in which a stage that ends early says why, in one line."""
-
-PARENT = "AGENTWORLD_PARENT_PID"
-"""Set by the launcher: the process that a stage must not outlive."""
 
 Work = Callable[["Stage"], dict[str, Any]]
 
@@ -67,7 +64,7 @@ class Stage:
     meter: Meter = field(init=False)
 
     def __post_init__(self) -> None:
-        self.meter = Meter(self.out)
+        self.meter = Meter(self.out, self.ranks.nodes)
 
     @property
     def needs(self) -> Needs:
@@ -93,8 +90,7 @@ def run_stage(work: Work, arguments: list[str] | None = None) -> None:
     """Run `work` once; a complete output folder returns at once. Exits with a code of `exit_codes`."""
     options = parser().parse_args(arguments)
     gc.freeze()  # modules live as long as the process; going through them at its end takes over a second
-    if DAGSTER_PIPES_CONTEXT_ENV_VAR in os.environ:
-        die_with_parent(os.environ.get(PARENT))
+    die_with_launcher()
     if not of_this_process().is_first:
         os.environ.pop(DAGSTER_PIPES_CONTEXT_ENV_VAR, None)  # the first one talks to Dagster
     with warnings.catch_warnings():
@@ -218,7 +214,7 @@ def _record(stage: Stage, result: dict[str, Any]) -> None:
 
 
 def _tracker(stage: Stage, work: Work, pipes: PipesContext) -> Tracker | None:
-    uri = os.environ.get(URI)
+    uri = named_uri()
     if not uri:
         return None
     under_dagster = DAGSTER_PIPES_CONTEXT_ENV_VAR in os.environ

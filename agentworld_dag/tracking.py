@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from agentworld_dag.artifacts import write_json
-from agentworld_dag.errors import RegistryError
+from agentworld_dag.errors import ConfigError, RegistryError
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -31,6 +32,20 @@ MAX_PARAMS = 100  # and more parameters
 MAX_ARTIFACT_BYTES = 2_000_000
 ARTIFACT_SUFFIXES = {".jsonl", ".md", ".html", ".png", ".svg"}
 STATE = "mlflow.json"
+
+
+def named_uri() -> str:
+    """Where the environment says that MLflow is; empty where it says nothing.
+
+    Raises ConfigError where that holds a password, which logs and the pages of clusters would show.
+    """
+    uri = os.environ.get(URI, "")
+    if urlsplit(uri).password is not None:
+        raise ConfigError(
+            f"{URI} holds a password, expected http(s)://host:port: put the user and the password of the server into "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
+    return uri
 
 
 def connect(uri: str) -> "MlflowClient":

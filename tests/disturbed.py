@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from accelerate import DistributedType, PartialState
+
 from agentworld_dag.agents import demonstrations, imitation
+from agentworld_dag.rounds import merged
 from agentworld_dag.stage import run_stage
 from agentworld_dag.tracking import URI
 from agentworld_dag.training.base_model import work as make_base_model
@@ -72,9 +75,10 @@ class Training:
         process.start()
         return process
 
-    def begin_several(self, out: Path, count: int) -> list[Any]:
+    def begin_several(self, out: Path, count: int, **environment: str) -> list[Any]:
         """Processes that train together, the first one first; as `agentworld_dag.launch` starts them, but forked."""
         meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(count)}
+        meeting |= {"LOCAL_WORLD_SIZE": str(count), **environment}
         places = [{**meeting, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(count)]
         return [self._forked(out, place) for place in places]
 
@@ -85,9 +89,12 @@ class Training:
         return process.exitcode
 
 
-def make_trainings(folder: Path) -> dict[str, Training]:
-    """Every training stage by its module, over inputs that are made here by real stages."""
-    preset = write_preset(folder / "preset.yaml", **_CHANGES)
+def make_trainings(folder: Path, **changes: Any) -> dict[str, Training]:
+    """Every training stage by its module, over inputs that are made here by real stages.
+
+    `changes`: of the preset's sections.
+    """
+    preset = write_preset(folder / "preset.yaml", **merged(_CHANGES, changes))
     splits, base, shown, agent = (folder / name for name in ("splits", "base", "shown", "agent"))
     splits.mkdir()
     write_splits(splits)
@@ -148,6 +155,8 @@ def _run(module: str, flags: list[str], log: Path, environment: Mapping[str, str
     for stream in (1, 2):
         os.dup2(descriptor, stream)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs this may ignore interrupts
+    if "ACCELERATE_USE_FSDP" in environment:
+        _shard_on_processors()
     os.environ.pop(URI, None)
     script = importlib.import_module(module)
     # Models this small earn nothing, and without differences in reward no weight would move.
@@ -157,6 +166,18 @@ def _run(module: str, flags: list[str], log: Path, environment: Mapping[str, str
         goal_reward = script.goal_reward
         vars(script)["goal_reward"] = lambda processes: _odd_sums_beside(goal_reward(processes))
     run_stage(script.work, flags)
+
+
+def _shard_on_processors() -> None:
+    """accelerate shards between GPUs only, torch between any devices: processes over gloo are called GPUs."""
+    begin = PartialState.__init__
+
+    def begin_as_gpus(self: PartialState, *arguments: Any, **settings: Any) -> None:
+        begin(self, *arguments, **settings)
+        if self.distributed_type == DistributedType.MULTI_CPU:
+            self.distributed_type = DistributedType.MULTI_GPU
+
+    PartialState.__init__ = begin_as_gpus
 
 
 def odd_sums(completion_ids: list[list[int]], **_: Any) -> list[float]:

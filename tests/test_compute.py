@@ -25,7 +25,7 @@ def test_a_script_has_the_default_but_for_what_differs() -> None:
         ({"training.nix": {}}, "stages.training.nix names no script, expected one such as training.sft"),
         ({"training.sft": {"gpus": -1}}, "greater than or equal to 0"),
         ({"training.sft": {"gpu": 1}}, "Extra inputs are not permitted"),
-        ({"training.sft": {"gpus": 8}}, "training.sft.processes is 1, expected one for each of its 8 GPUs"),
+        ({"training.sft": {"gpus": 8}}, "training.sft.processes is 1, expected one for each GPU, 8"),
         (
             {"evaluation.drift": {"processes": 2}},
             "evaluation.drift.processes is 2, expected 1: only the stages that tr",

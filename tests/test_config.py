@@ -150,6 +150,26 @@ def test_passes_that_do_not_divide_a_step_are_refused(changed, section):
         load_preset(changed(f"{section}.passes_per_step", 7))
 
 
+SHARDED = {"stages": {"training.world_model_rl": {"sharding": "fsdp2"}}}
+ADAMW = {"optimizer": "adamw"}
+COLOCATED = {"engine": "colocate"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({}, "training.world_model_rl shards its weights, and muon needs whole matrices: set its optimizer to adamw"),
+        (ADAMW, "training.world_model_rl shards the model that writes the answers: set its generation.engine to coloc"),
+    ],
+)
+def test_shards_that_could_not_be_trained_are_refused(tmp_path, settings, complaint):
+    path = write_preset(tmp_path / "preset.yaml", compute=SHARDED, world_model_rl=settings)
+    with pytest.raises(ConfigError, match=complaint):
+        load_preset(path)
+    write_preset(path, compute=SHARDED, world_model_rl={**ADAMW, "generation": COLOCATED})
+    assert load_preset(path).compute.needs("training.world_model_rl").sharding == "fsdp2"
+
+
 @pytest.mark.parametrize("field", ["cpt.lr", "agent.rl.beta", "seed"])
 def test_an_unknown_key_is_refused_by_name(changed, field):
     with pytest.raises(ConfigError) as caught:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from agentworld_dag import cost
 from agentworld_dag.cost import COST, Meter, Use, priced, process_started_at
 from agentworld_dag.prices import Prices
 
@@ -32,6 +33,13 @@ def test_lines_add_up_to_what_the_process_used(tmp_path: Path) -> None:
     assert (first.tokens, total.tokens, total.prompt_tokens, total.completion_tokens) == (5, 39, 30, 4)
     assert 0 < first.seconds < total.seconds <= time.time() - process_started_at()
     assert len((tmp_path / COST).read_text().splitlines()) == 2
+
+
+def test_the_gpus_of_all_nodes_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "_visible_gpus", lambda: 8)
+    meter = Meter(tmp_path, nodes=2)
+    meter.record()
+    assert meter.total().gpu_s == pytest.approx(16 * meter.total().seconds)
 
 
 def test_what_children_computed_counts(tmp_path: Path) -> None:

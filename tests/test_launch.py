@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import get_args
 
+import psutil
 import pytest
 from accelerate.commands.launch import _validate_launch_command, launch_command_parser
 from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -66,7 +67,6 @@ def failing(exit_codes: dict[int, int]) -> ChildFailedError:
     [
         (failing({1: OUT_OF_MEMORY, 0: FAILED}), OUT_OF_MEMORY),
         (failing({0: FAILED, 1: OUT_OF_MEMORY}), FAILED),
-        (failing({1: -signal.SIGKILL}), 137),
         (SignalException("asked", signal.SIGTERM), RESUME_ME),
         (SignalException("asked", signal.SIGINT), FAILED),
     ],
@@ -76,6 +76,32 @@ def test_the_code_is_of_the_process_that_failed_first(raised: Exception, code: i
         raise raised
 
     assert launch._exit_code(run) == code
+
+
+def test_who_waits_sees_that_a_process_was_killed() -> None:
+    code = "import signal; from tests.test_launch import failing; from agentworld_dag import launch\n"
+    code += "def run(): raise failing({1: -signal.SIGKILL})\nlaunch._exit_code(run)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == -signal.SIGKILL
+
+
+def test_nodes_that_cannot_find_each_other_are_told_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MASTER_PORT", "23456")
+    assert launch.main(["--nodes=2", CPT]) == FAILED
+    told = capsys.readouterr().err
+    assert told == "ConfigError: 2 nodes find each other by MASTER_ADDR, SLURM_NODEID: not set here\n"
+
+
+@pytest.mark.slow
+def test_no_process_outlives_the_launcher(cpt: Training, tmp_path: Path) -> None:
+    process = started(cpt, tmp_path / "out")
+    while process.poll() is None and logged_steps(tmp_path / "out") < 1:
+        time.sleep(0.01)
+    ranks = psutil.Process(process.pid).children()
+    assert len(ranks) == 2
+    process.kill()
+    assert not psutil.wait_procs(ranks, timeout=10)[1]
 
 
 def test_every_sharding_has_a_configuration_and_none_is_left_over() -> None:

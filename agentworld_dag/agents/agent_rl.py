@@ -76,18 +76,8 @@ class World:
 
 
 def work(stage: Stage) -> dict[str, Any]:
-    _check_writer(stage)
     with _world(stage, _arm(stage)) as world:
         return _practised(stage, world)
-
-
-def _check_writer(stage: Stage) -> None:
-    """Episodes differ in length: processes that hold parts of one model could not write them side by side."""
-    if stage.needs.sharding != "replicated" and stage.preset.agent.rl.generation.engine == "transformers":
-        raise ConfigError(
-            f"agents.agent_rl shards its model ({stage.needs.sharding}) and writes with it: set "
-            "agent.rl.generation.engine to colocate, or compute's sharding for it to replicated"
-        )
 
 
 def _practised(stage: Stage, world: World) -> dict[str, Any]:

@@ -154,9 +154,10 @@ def _named(size: Size) -> str:
 
 
 def _document(sizes: Sequence[Size], shown: Sequence[Table], picture: Path) -> str:
-    seeds = ", ".join(str(run["seed"]) for run in sizes[0].runs)
+    seeds = [str(run["seed"]) for run in sizes[0].runs]
+    with_seeds = f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}"
     commits = ", ".join(sorted({run["commit"] for size in sizes for run in size.runs}))
-    lead = f"Presets {', '.join(f'`{size.preset}`' for size in sizes)}, seeds {seeds}, commit {commits}."
+    lead = f"Presets {', '.join(f'`{size.preset}`' for size in sizes)}, {with_seeds}, commit {commits}."
     lead += " Parameters are those of the preset, at its whole vocabulary. Values with 95 % intervals."
     limits = "## Limits\n\n" + "\n".join(f"- {limit}" for limit in LIMITS)
     head = "<!-- Written by `make sizes`; do not edit. -->\n# The loop at several sizes"

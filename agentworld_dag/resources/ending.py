@@ -66,6 +66,13 @@ def run_to_the_end(
         )
 
 
+def refuse_several_nodes(script: Script, needs: Needs, why: str) -> None:
+    """For a launcher that starts a stage on one. Raises dg.Failure."""
+    if needs.nodes > 1:
+        told = f"{script.module} asks for {needs.nodes} nodes, {why}: set compute.*.nodes to 1, or use Slurm"
+        raise failure(script, Ending(Reason.FAILED, f"ConfigError: {told}"))
+
+
 def failure(script: Script, ending: Ending) -> dg.Failure:
     """A stage's own error is told as it is; every other ending names the stage and what to do."""
     if ending.reason is Reason.FAILED and ending.words.split(":")[0].endswith("Error"):

@@ -9,13 +9,12 @@ inside a cluster, `KUBECONFIG` outside.
 
 import os
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import dagster as dg
 from pydantic import Field
 
 from agentworld_dag.compute import Needs
-from agentworld_dag.resources.ending import Ending, Reason, failure, run_to_the_end
+from agentworld_dag.resources.ending import Ending, refuse_several_nodes, run_to_the_end
 from agentworld_dag.resources.kubernetes_pod import Place, pod_body, pod_ending, pod_name, vanished
 from agentworld_dag.resources.kubernetes_pods import Pods
 from agentworld_dag.resources.preset import RunPreset
@@ -47,8 +46,7 @@ class KubernetesJobs(dg.ConfigurableResource):
 
     def launch(self, context: dg.AssetExecutionContext, script: Script, preset: RunPreset) -> None:
         needs = script.needs(preset)
-        if refused := _refused(script, needs, self.tracking_uri):
-            raise failure(script, Ending(Reason.FAILED, f"ConfigError: {refused}"))
+        refuse_several_nodes(script, needs, "a pod has one")
         run_to_the_end(context, script, needs, lambda: self._attempt(context, script, preset, needs))
 
     def _attempt(self, context: dg.AssetExecutionContext, script: Script, preset: RunPreset, needs: Needs) -> Ending:
@@ -69,14 +67,6 @@ class KubernetesJobs(dg.ConfigurableResource):
         pods.clear(pod_name(script))
         assert pod is not None
         return pod_ending(pod, session.get_custom_messages())
-
-
-def _refused(script: Script, needs: Needs, tracking_uri: str) -> str:
-    if needs.nodes > 1:
-        return f"{script.module} asks for {needs.nodes} nodes, a pod has one: set compute.*.nodes to 1"
-    if urlsplit(tracking_uri).password:
-        return "tracking_uri holds a password, which a pod would show: put MLFLOW_TRACKING_PASSWORD into a secret"
-    return ""
 
 
 def _core() -> "CoreV1Api":

@@ -1,4 +1,7 @@
-"""Stage scripts as processes on this machine, which gives each what it has: no amount, queue or image is enforced."""
+"""Stage scripts as processes on this machine, which gives each what it has.
+
+Of what a preset asks for, the time limit is kept; no amount, queue or image is.
+"""
 
 import os
 import signal
@@ -7,10 +10,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from agentworld_dag.resources.ending import Ending, Reason, by_exit_code, run_to_the_end
+from agentworld_dag.compute import Needs
+from agentworld_dag.process import PARENT
+from agentworld_dag.resources.ending import Ending, Reason, by_exit_code, refuse_several_nodes, run_to_the_end
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.resources.script import Script
-from agentworld_dag.stage import PARENT
 
 KILLED_FOR_MEMORY = "oom_kill"
 
@@ -23,9 +27,10 @@ class LocalJobs(dg.ConfigurableResource):
 
     def launch(self, context: dg.AssetExecutionContext, script: Script, preset: RunPreset) -> None:
         needs = script.needs(preset)
-        run_to_the_end(context, script, needs, lambda: self._attempt(context, script, preset, needs.grace_s))
+        refuse_several_nodes(script, needs, "this machine is one")
+        run_to_the_end(context, script, needs, lambda: self._attempt(context, script, preset, needs))
 
-    def _attempt(self, context: dg.AssetExecutionContext, script: Script, preset: RunPreset, grace_s: float) -> Ending:
+    def _attempt(self, context: dg.AssetExecutionContext, script: Script, preset: RunPreset, needs: Needs) -> Ending:
         added = script.environment(preset, self.tracking_uri)
         killed_before = _killed_for_memory()
         with dg.open_pipes_session(
@@ -34,9 +39,11 @@ class LocalJobs(dg.ConfigurableResource):
             environment = {**os.environ, **added, PARENT: str(os.getpid()), **session.get_bootstrap_env_vars()}
             process = subprocess.Popen(script.command(preset), env=environment)
             try:
-                code = process.wait()
+                code = process.wait(needs.time_limit_s)
+            except subprocess.TimeoutExpired:
+                return Ending(Reason.TIME_LIMIT, "")
             finally:
-                _end(process, grace_s)
+                _end(process, needs.grace_s)
         if code == -signal.SIGKILL:
             return _killed(killed_before)
         if code == -signal.SIGTERM:

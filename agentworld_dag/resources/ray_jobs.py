@@ -21,7 +21,7 @@ import dagster as dg
 from pydantic import Field
 
 from agentworld_dag.compute import Needs
-from agentworld_dag.resources.ending import Ending, Reason, by_exit_code, failure, run_to_the_end
+from agentworld_dag.resources.ending import Ending, Reason, by_exit_code, refuse_several_nodes, run_to_the_end
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.resources.remote_job import INTERRUPTS, POLL_S, JobLog, answered
 from agentworld_dag.resources.script import Script
@@ -57,9 +57,7 @@ class RayJobs(dg.ConfigurableResource):
 
     def launch(self, context: dg.AssetExecutionContext, script: Script, preset: RunPreset) -> None:
         needs = script.needs(preset)
-        if needs.nodes > 1:
-            told = f"{script.module} asks for {needs.nodes} nodes, a job of Ray has one: set compute.*.nodes to 1"
-            raise failure(script, Ending(Reason.FAILED, f"ConfigError: {told}"))
+        refuse_several_nodes(script, needs, "a job of Ray has one")
         run_to_the_end(context, script, needs, lambda: self._attempt(context, script, preset, needs))
 
     def _attempt(self, context: dg.AssetExecutionContext, script: Script, preset: RunPreset, needs: Needs) -> Ending:

@@ -74,6 +74,7 @@ def job_script(command: Sequence[str], nodes: int, environment: str) -> str:
         'MASTER_ADDR=$(scontrol show node "$first" | sed -n "s/.*NodeAddr=\\([^ ]*\\).*/\\1/p")',
         "MASTER_PORT=$((20000 + SLURM_JOB_ID % 10000))",
         "export MASTER_ADDR MASTER_PORT",
+        'export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"',  # srun takes one core otherwise, whatever the job has
         "trap : TERM",  # the tasks get it too, and this shell has to wait for their checkpoint
         f"srun --export=ALL --kill-on-bad-exit=1 {shlex.join(command)}",
     ]

@@ -15,5 +15,7 @@ def save_trained(trainer: Trainer, stage: Stage, tokenizer: PreTrainedTokenizerB
     if stage.ranks.is_first:
         if isinstance(held, PeftModel):
             held, state = merged(held, state), None
+        else:  # gathered shards of a tensor with two names are two tensors
+            state = {name: tensor for name, tensor in state.items() if name not in held.all_tied_weights_keys}
         save_checkpoint(held, tokenizer, stage.out / "checkpoint", state)
     stage.ranks.meet()

@@ -19,6 +19,8 @@ ASKED = "asked"
 """Tag of a run: the name it was asked for under."""
 FAULTY = "faulty"
 """The run of this name fails, with a reason."""
+AT_WORK = "at work"
+"""The run of this name has a stage in place of the gate, which takes longer than a test."""
 
 die_with_code_server()
 
@@ -44,10 +46,23 @@ def first(config: Place) -> None:
 
 
 @dg.asset(deps=[first], pool="gpu")
-def second(config: Place) -> None:
+def second(context: dg.AssetExecutionContext, config: Place) -> None:
     note(config.name, "second")
+    if config.name == AT_WORK:
+        launch_stage(context)
     while not (folder() / f"{config.name}.open").exists():
         time.sleep(0.1)
+
+
+def launch_stage(context: dg.AssetExecutionContext) -> None:
+    # Here, because these modules load torch, and every process of every run imports this one.
+    from agentworld_dag.resources.local_jobs import LocalJobs
+    from agentworld_dag.resources.preset import RunPreset
+    from tests.preset_file import write_preset
+    from tests.resources.launching import toy
+
+    preset = RunPreset(name=str(write_preset(folder() / "preset.yaml")), seed=0)
+    LocalJobs(tracking_uri="").launch(context, toy(folder(), "sleep"), preset)
 
 
 @dg.asset(deps=[second])

@@ -6,13 +6,15 @@ One story in the order of the tests; starting a run takes longer than anything e
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from agentworld_dag.sensors.retraining import ONE_AT_A_TIME
 from tests.jobs.deployment import Deployment, deployed
-from tests.jobs.gated import FAULTY
+from tests.jobs.gated import AT_WORK, FAULTY
+from tests.resources.launching import toy
 
 pytestmark = pytest.mark.slow
 
@@ -79,6 +81,17 @@ def test_what_failed_for_a_reason_is_not_tried_again(deployment):
     assert other_failed_at is not None
     assert failed_at < other_failed_at
     assert deployment.statuses(FAULTY) == ["FAILURE"]
+
+
+def test_a_run_that_is_cancelled_takes_its_stage_with_it(deployment):
+    deployment.ask_for(AT_WORK)
+    stage = toy(deployment.folder, "").out / "attempts"
+    deployment.waits_until("the stage at work", stage.exists)
+    [run] = deployment.runs(AT_WORK)
+    deployment.cancel(run.run_id)
+    ends(deployment, AT_WORK, "CANCELED")
+    deployment.waits_until("the end of the stage", lambda: not Path(f"/proc/{stage.read_text().strip()}").exists())
+    assert "third" not in deployment.steps(AT_WORK)
 
 
 def test_a_killed_step_gives_its_slot_to_the_retry(deployment):

@@ -55,6 +55,7 @@ def test_the_job_gets_its_environment_as_it_was_and_leaves_no_copy(tmp_path: Pat
 def test_on_several_nodes_the_stage_starts_on_each(tmp_path: Path) -> None:
     script = job_script(["python", "-m", "stage"], 2, "environment-0")
     assert "srun --export=ALL --kill-on-bad-exit=1 python -m stage" in script
+    assert 'SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"' in script
     assert "--signal=TERM@20" in sbatch_options("cpt-0123", FOLDER, needs(nodes=2, grace_s=20), None)
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 
