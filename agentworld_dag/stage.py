@@ -38,8 +38,8 @@ from agentworld_dag.rounds import FIRST_ROUND
 from agentworld_dag.stopping import Stopped, StopRequest
 from agentworld_dag.tracking import RunIdentity, Tracker, flatten, named_uri
 
-WORDS = "ended"
-"""Key of the Pipes message in which a stage that ends early says why, in one line."""
+WORDS, CODE = "ended", "exit_code"
+"""Keys of the Pipes message in which a stage that ends early says why, in one line, and by which code."""
 
 Work = Callable[["Stage"], dict[str, Any]]
 
@@ -125,7 +125,7 @@ def _for_want_of_memory(error: Exception) -> bool:
 
 def _told(pipes: PipesContext, code: int, words: str) -> int:
     sys.stderr.write(f"{words}\n")
-    pipes.report_custom_message({WORDS: words})
+    pipes.report_custom_message({WORDS: words, CODE: code})
     return code
 
 

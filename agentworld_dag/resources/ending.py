@@ -1,6 +1,6 @@
 """How an attempt to run a stage ended, in the same words for every launcher, and whether it is worth another."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -10,7 +10,7 @@ import dagster as dg
 from agentworld_dag.compute import Needs
 from agentworld_dag.exit_codes import FINISHED, OUT_OF_MEMORY, RESUME_ME
 from agentworld_dag.resources.script import Script
-from agentworld_dag.stage import WORDS
+from agentworld_dag.stage import CODE, WORDS
 
 
 class Reason(StrEnum):
@@ -43,12 +43,21 @@ def by_exit_code(code: int, messages: Iterable[Any]) -> Ending:
     """From the exit code of the stage's own process, and what it sent over Pipes before."""
     if code == FINISHED:
         return Ending(Reason.FINISHED, "")
-    said = next((str(message[WORDS]) for message in messages if isinstance(message, dict) and WORDS in message), "")
+    said = next((str(message[WORDS]) for message in _last_words(messages)), "")
     if code == RESUME_ME:
         return Ending(Reason.PREEMPTED, said or "asked to stop")
     if code == OUT_OF_MEMORY:
         return Ending(Reason.OUT_OF_MEMORY, said)
     return Ending(Reason.FAILED, said or f"exit code {code}, its traceback is in the step's stderr")
+
+
+def told_code(messages: Iterable[Any]) -> int | None:
+    """The exit code that a stage announced over Pipes before it ended; None when it did not."""
+    return next((int(message[CODE]) for message in _last_words(messages)), None)
+
+
+def _last_words(messages: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    return (message for message in messages if isinstance(message, dict) and WORDS in message)
 
 
 def run_to_the_end(

@@ -64,8 +64,8 @@ class KubernetesJobs(dg.ConfigurableResource):
                 raise
         if not is_there:
             return vanished(pod)
-        pods.clear(pod_name(script))
         assert pod is not None
+        pods.clear(pod)
         return pod_ending(pod, session.get_custom_messages())
 
 

@@ -1,7 +1,7 @@
 """The calls to Kubernetes that the life of one stage's pod takes, each of which outlives a lost connection."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -43,7 +43,7 @@ class Pods:
         if pod is None:
             return self._created(body)
         if is_over(pod) or pod.metadata.deletion_timestamp:
-            self.clear(name)
+            self.clear(pod)
             return False
         self._check_own(pod, body)
         self.context.log.info(f"attached to pod {name}")
@@ -74,10 +74,11 @@ class Pods:
             told = f"pod {name} may go on ({error}); stop it by `kubectl delete pod {name} -n {self.namespace}`"
             self.context.log.error(told)
 
-    def clear(self, name: str) -> None:
-        """Delete a pod and wait until its name is free."""
-        self._answered(partial(self._delete, name))
-        while self._seen(name):
+    def clear(self, pod: Pod) -> None:
+        """Delete this very pod and wait until it is gone: by its name alone it could be one that took its place."""
+        name, uid = pod.metadata.name, pod.metadata.uid
+        self._answered(partial(self._delete, name, uid))
+        while (there := self._seen(name)) and there.metadata.uid == uid:
             time.sleep(POLL_S)
 
     def lines(self, name: str) -> Iterator[str]:
@@ -130,25 +131,29 @@ class Pods:
 
     def _create(self, body: Mapping[str, Any]) -> bool:
         with _reaching():
-            return _unless(CONFLICT, partial(self.core.create_namespaced_pod, self.namespace, body)) is not None
+            return _unless((CONFLICT,), partial(self.core.create_namespaced_pod, self.namespace, body)) is not None
 
     def _read(self, name: str) -> Pod | None:
         with _reaching():
-            return _unless(NOT_FOUND, partial(self.core.read_namespaced_pod, name, self.namespace))
+            return _unless((NOT_FOUND,), partial(self.core.read_namespaced_pod, name, self.namespace))
 
-    def _delete(self, name: str) -> None:
+    def _delete(self, name: str, uid: str | None = None) -> None:
+        """`uid`: of the pod that is meant; one of another stays."""
+        from kubernetes.client import V1DeleteOptions, V1Preconditions
+
+        meant = {"body": V1DeleteOptions(preconditions=V1Preconditions(uid=uid))} if uid else {}
         with _reaching():
-            _unless(NOT_FOUND, partial(self.core.delete_namespaced_pod, name, self.namespace))
+            _unless((NOT_FOUND, CONFLICT), partial(self.core.delete_namespaced_pod, name, self.namespace, **meant))
 
 
-def _unless(status: int, call: Callable[..., Any]) -> Any:
-    """The answer; None when it is that status."""
+def _unless(statuses: Collection[int], call: Callable[..., Any]) -> Any:
+    """The answer; None when it is one of those statuses."""
     from kubernetes.client import ApiException
 
     try:
         return call(_request_timeout=REQUEST_S)
     except ApiException as error:
-        if error.status != status:
+        if error.status not in statuses:
             raise
         return None
 

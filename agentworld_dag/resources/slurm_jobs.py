@@ -23,7 +23,7 @@ from agentworld_dag.compute import Needs
 from agentworld_dag.errors import AgentWorldError, ClusterError
 from agentworld_dag.exit_codes import RESUME_ME
 from agentworld_dag.resources import slurm_client
-from agentworld_dag.resources.ending import Ending, Reason, by_exit_code, run_to_the_end
+from agentworld_dag.resources.ending import Ending, Reason, by_exit_code, run_to_the_end, told_code
 from agentworld_dag.resources.job_folder import JobFolder
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.resources.script import Script
@@ -175,14 +175,17 @@ def ending(job: Job | None, job_id: str, needs: Needs, messages: Sequence[Any]) 
 
 
 def _by_process(job: Job, needs: Needs, messages: Sequence[Any]) -> Ending:
-    died_by = job.signal or max(job.code - SHELL_SIGNAL, 0)
-    if job.run_s >= needs.time_limit_s and (job.code == RESUME_ME or died_by == signal.SIGTERM):
+    """What the stage announced goes first: of several nodes Slurm gives the highest code, a kill's where one failed."""
+    announced = told_code(messages)
+    code = job.code if announced is None else announced
+    died_by = 0 if announced else job.signal or max(job.code - SHELL_SIGNAL, 0)
+    if job.run_s >= needs.time_limit_s and (code == RESUME_ME or died_by == signal.SIGTERM):
         return Ending(Reason.TIME_LIMIT, f"job {job.id} was asked to stop after {job.run_s} s")
     if died_by == signal.SIGKILL:
         return Ending(Reason.LOST, f"job {job.id}: killed by SIGKILL")
     if died_by == signal.SIGTERM:
         return Ending(Reason.PREEMPTED, f"job {job.id}: asked to stop before it could keep anything")
-    return by_exit_code(job.code or -job.signal, messages)
+    return by_exit_code(code or -job.signal, messages)
 
 
 def _wait_for_result(out: Path) -> None:

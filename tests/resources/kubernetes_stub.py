@@ -14,11 +14,13 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import kubernetes_validate
 
@@ -33,6 +35,10 @@ class Pod:
     status: dict[str, Any] = field(default_factory=dict)
     """What a test has planned; empty for what the process does."""
     is_late: bool = False
+
+    @property
+    def uid(self) -> str:
+        return self.body["metadata"]["uid"]
 
     def is_at_work(self) -> bool:
         return self.process is not None and self.process.poll() is None
@@ -110,7 +116,8 @@ class Stub(ThreadingHTTPServer):
         with self.lock:
             if key in self.pods:
                 return 409
-            self.bodies.append(body)
+            self.bodies.append(deepcopy(body))
+            body["metadata"]["uid"] = str(uuid4())
             status = self.planned.pop(0) if self.planned else {}
             log = self.folder / f"{len(self.bodies)}.log"
             process = None if status else self.spawner.submit(self._run, body["spec"]["containers"][0], log).result()
@@ -168,10 +175,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         namespace, name = self._path()
-        if (namespace, name) not in self.server.pods:
+        pod = self.server.pods.get((namespace, name))
+        asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}")
+        if pod is None:
             return self._answer(404, _refusal(404))
+        if asked.get("preconditions", {}).get("uid", pod.uid) != pod.uid:
+            return self._answer(409, _refusal(409))
         self.server.delete((namespace, name))
-        return self._answer(200, self.server.pods[namespace, name].body)
+        return self._answer(200, pod.body)
 
     def log_message(self, format: str, *args: object) -> None:
         """The terminal is the tests'."""

@@ -37,6 +37,19 @@ def launched(
     return dg.materialize([made], instance=instance, raise_on_error=False, resources=resources), instance
 
 
+def trained(launcher: Launcher, folder: Path, splits: Path) -> bytes:
+    """The weights after CPT of a new base model."""
+    folder.mkdir()
+    inputs = {"trajectory_splits": splits}
+    for stage in ("base_model", "cpt"):
+        out = folder / stage / "round-0001" / "0123456789ab"
+        script = Script(f"agentworld_dag.training.{stage}", "round-0001", out, inputs, {}, 0, False)
+        result, _ = launched(launcher, script, folder)
+        assert result.success
+        inputs = inputs | {stage: out}
+    return (inputs["cpt"] / "checkpoint" / "model.safetensors").read_bytes()
+
+
 def reason(result: dg.ExecuteInProcessResult) -> str:
     """The description of the failed step."""
     [failed] = result.get_step_failure_events()

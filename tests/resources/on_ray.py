@@ -13,10 +13,9 @@ from ray.job_submission import JobStatus, JobSubmissionClient  # pyright: ignore
 from agentworld_dag.artifacts import read_result
 from agentworld_dag.resources.local_jobs import LocalJobs
 from agentworld_dag.resources.ray_jobs import RayJobs
-from agentworld_dag.resources.script import Launcher, Script
 from tests.resources import outliving
 from tests.resources.breakable import Breakable
-from tests.resources.launching import launched, logged, reason, toy
+from tests.resources.launching import launched, logged, reason, toy, trained
 from tests.small_loop import splits  # noqa: F401
 from tests.whole_loop import assert_same_weights, stages_of, turned
 
@@ -170,16 +169,3 @@ def test_all_training_stages_make_the_same_weights_here_and_on_ray(client: JobSu
     assert_same_weights(turned(tmp_path, "local"), turned(tmp_path, "ray"))
     ran = {(job.submission_id or "").rpartition("-")[0] for job in client.list_jobs()}
     assert stages_of(tmp_path / "ray") <= ran
-
-
-def trained(launcher: Launcher, folder: Path, splits: Path) -> bytes:  # noqa: F811
-    """The weights after CPT of a new base model."""
-    folder.mkdir()
-    inputs = {"trajectory_splits": splits}
-    for stage in ("base_model", "cpt"):
-        out = folder / stage / "round-0001" / "0123456789ab"
-        script = Script(f"agentworld_dag.training.{stage}", "round-0001", out, inputs, {}, 0, False)
-        result, _ = launched(launcher, script, folder)
-        assert result.success
-        inputs = inputs | {stage: out}
-    return (inputs["cpt"] / "checkpoint" / "model.safetensors").read_bytes()

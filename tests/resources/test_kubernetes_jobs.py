@@ -19,11 +19,14 @@ import yaml
 from agentworld_dag.artifacts import read_result
 from agentworld_dag.resources.kubernetes_jobs import KubernetesJobs
 from agentworld_dag.resources.kubernetes_pod import pod_name
+from agentworld_dag.resources.kubernetes_pods import Pods
+from agentworld_dag.resources.local_jobs import LocalJobs
 from agentworld_dag.resources.script import Script
 from tests.resources import outliving
 from tests.resources.breakable import Breakable
 from tests.resources.kubernetes_stub import SCHEMA, Stub, end_all
-from tests.resources.launching import launched, logged, reason, toy
+from tests.resources.launching import launched, logged, reason, toy, trained
+from tests.small_loop import splits  # noqa: F401
 
 SECRET = "hush-hush"
 
@@ -102,6 +105,16 @@ def test_a_pod_asks_for_what_the_preset_says_and_shows_no_secret(
     assert {"name": "lake", "persistentVolumeClaim": {"claimName": "lake"}} in spec["volumes"]
     assert container["envFrom"] == [{"secretRef": {"name": "lake-credentials"}}]
     assert SECRET not in str(body)
+
+
+@pytest.mark.slow
+def test_training_in_pods_ends_with_the_weights_of_training_here(
+    jobs: KubernetesJobs,
+    tmp_path: Path,
+    splits: Path,  # noqa: F811
+) -> None:
+    here = trained(LocalJobs(tracking_uri=""), tmp_path / "here", splits)
+    assert trained(jobs, tmp_path / "pods", splits) == here
 
 
 def test_the_schema_of_kubernetes_is_held_strictly(jobs: KubernetesJobs, stub: Stub, tmp_path: Path) -> None:
@@ -199,6 +212,23 @@ def test_a_pod_that_vanishes_is_lost_and_goes_on(jobs: KubernetesJobs, stub: Stu
     result, instance = launched(jobs, toy(tmp_path, "sleep,finish"), tmp_path, resumes=1)
     assert result.success
     assert any(line.startswith("lost: its pod is there no longer") for line in logged(result, instance))
+
+
+def test_a_step_leaves_the_pod_that_another_step_has_begun_in_the_place_of_its_own(
+    jobs: KubernetesJobs, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+    clear = Pods.clear
+
+    def clear_late(pods: Pods, pod: Any) -> None:
+        clear(pods, pod)
+        pods.begin(stub.bodies[-1])
+        taken.append(stub.pods[jobs.namespace, pod.metadata.name].uid)
+        clear(pods, pod)
+
+    monkeypatch.setattr(Pods, "clear", clear_late)
+    launched(jobs, toy(tmp_path, "finish"), tmp_path)
+    assert taken == [stub.pods[jobs.namespace, "toy-0123456789ab"].uid]
 
 
 def test_a_step_that_is_cancelled_takes_its_pod_with_it(jobs: KubernetesJobs, stub: Stub, tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 import pytest
 
+from agentworld_dag.exit_codes import FAILED, RESUME_ME
 from agentworld_dag.resources.ending import Ending, Reason
 from agentworld_dag.resources.slurm_client import Job
 from agentworld_dag.resources.slurm_jobs import ending
-from agentworld_dag.stage import WORDS
+from agentworld_dag.stage import CODE, WORDS
 from tests.resources.test_slurm_request import needs
 
-SAID = [{WORDS: "TrainError: found 3"}]
+SAID = [{WORDS: "TrainError: found 3", CODE: FAILED}]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,21 @@ SAID = [{WORDS: "TrainError: found 3"}]
 )
 def test_a_state_becomes_a_reason(job: Job | None, reason: Reason) -> None:
     assert ending(job, "7", needs(time_limit_s=3600), []).reason is reason
+
+
+@pytest.mark.parametrize(
+    ("announced", "run_s", "reason"),
+    [
+        (FAILED, 5, Reason.FAILED),
+        (RESUME_ME, 5, Reason.PREEMPTED),
+        (RESUME_ME, 3600, Reason.TIME_LIMIT),
+    ],
+)
+def test_a_stage_that_announced_its_end_was_not_lost_though_others_of_it_were_killed(
+    announced: int, run_s: int, reason: Reason
+) -> None:
+    job = Job("7", "FAILED", code=137, run_s=run_s)
+    assert ending(job, "7", needs(time_limit_s=3600), [{WORDS: "so", CODE: announced}]).reason is reason
 
 
 def test_the_stage_s_own_words_are_kept() -> None:
