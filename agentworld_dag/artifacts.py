@@ -21,6 +21,8 @@ from typing import Any
 from agentworld_dag.errors import StoreError
 
 RESULT = "result.json"
+METRICS = "metrics.jsonl"
+"""What a stage logs of its steps."""
 UNRECORDED = "unrecorded.json"
 FINGERPRINT_CHARS = 12
 FULL_BELOW_BYTES = 1 << 20

@@ -25,7 +25,7 @@ from typing import Any
 from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, PipesContext, open_dagster_pipes
 
 from agentworld_dag.arguments import parser
-from agentworld_dag.artifacts import RESULT, UNRECORDED, is_complete, naming_full_disk, write_json
+from agentworld_dag.artifacts import METRICS, RESULT, UNRECORDED, is_complete, naming_full_disk, write_json
 from agentworld_dag.compute import Needs
 from agentworld_dag.config import Preset, check_seed, load_preset
 from agentworld_dag.cost import COST, Meter, priced, process_started_at
@@ -40,6 +40,9 @@ from agentworld_dag.tracking import RunIdentity, Tracker, flatten, named_uri
 
 WORDS, CODE = "ended", "exit_code"
 """Keys of the Pipes message in which a stage that ends early says why, in one line, and by which code."""
+
+GROWN = (METRICS, COST)
+"""Files to which every attempt at an artifact adds lines."""
 
 Work = Callable[["Stage"], dict[str, Any]]
 
@@ -79,7 +82,7 @@ class Stage:
         if not self.ranks.is_first:
             return
         line = json.dumps({"step": step, "at": time.time(), "metrics": {k: float(v) for k, v in metrics.items()}})
-        with (self.out / "metrics.jsonl").open("a") as file:
+        with (self.out / METRICS).open("a") as file:
             file.write(line + "\n")
         self.meter.record_if_due()
         if self.tracker:
@@ -171,7 +174,7 @@ def _pull(lake: SharedLake, out: Path, inputs: Mapping[str, Path]) -> None:
 
 
 def _make(work: Work, stage: Stage, pipes: PipesContext) -> None:
-    for grown in ("metrics.jsonl", COST):
+    for grown in GROWN:
         _drop_torn_line(stage.out / grown)
     stage.tracker = _tracker(stage, work, pipes)
     with _closing(stage.tracker):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from agentworld_dag.artifacts import write_json
+from agentworld_dag.artifacts import METRICS, write_json
 from agentworld_dag.errors import ConfigError, RegistryError
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class Tracker:
         return run_id, 0
 
     def _flush(self) -> None:
-        path = self._out / "metrics.jsonl"
+        path = self._out / METRICS
         if not path.is_file():
             return
         with path.open("rb") as file:

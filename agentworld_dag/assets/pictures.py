@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from agentworld_dag.artifacts import METRICS
 from agentworld_dag.assets.recipe import Artifact
 
 WIDTH, HEIGHT, MARGIN = 480, 140, 24
@@ -31,7 +32,7 @@ def bar_chart(entries: Sequence[Mapping[str, Any]]) -> dg.MetadataValue:
 
 def read_curve(artifact: Artifact, metric: str) -> list[tuple[int, float]]:
     """(step, value) in order; a step that was repeated after a resume counts once, with its last value."""
-    lines = [json.loads(line) for line in artifact.text("metrics.jsonl").splitlines()]
+    lines = [json.loads(line) for line in artifact.text(METRICS).splitlines()]
     found = {line["step"]: line["metrics"][metric] for line in lines if metric in line["metrics"]}
     return sorted(found.items())
 

@@ -1,15 +1,17 @@
 """A Trainer's loop that may end at any moment and goes on where it was.
 
 A checkpoint holds all that later steps depend on: weights, optimizer, schedule,
-place in the data, random numbers. There is one every `save_steps` steps, and one
-more when SIGTERM asks to stop; SIGKILL and SIGINT cost the steps since the last.
-Where the lake has a remote, each goes there too, and training goes on when it
-has arrived. Several processes stop at the same step, and share their folder:
-on several nodes it has to be on a common file system.
+place in the data, random numbers; and a copy of what the stage has logged and
+used. There is one every `save_steps` steps, and one more when SIGTERM asks to
+stop; SIGKILL and SIGINT cost the steps since the last. Where the lake has a
+remote, each goes there too, and training goes on when it has arrived. Several
+processes stop at the same step, and share their folder: on several nodes it has
+to be on a common file system.
 transformers' `enable_jit_checkpoint` is left out: it saves in the middle of a
 step, whose random numbers are then drawn twice.
 """
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerContr
 
 from agentworld_dag.errors import StoreError
 from agentworld_dag.lake.unfinished import pull_last_checkpoint, push_checkpoint
-from agentworld_dag.stage import Stage
+from agentworld_dag.stage import GROWN, Stage
 from agentworld_dag.training.checkpoints import last_whole_checkpoint, seal, step_of
 from agentworld_dag.training.progress import ReportProgress
 
@@ -44,7 +46,14 @@ def _place_to_resume(stage: Stage) -> Path | None:
     here = last_whole_checkpoint(folder, stage.log)
     if there := pull_last_checkpoint(folder, step_of(here) if here else -1):
         stage.log(f"goes on from {there.name} of another machine")
+        _copy_missing(there, stage.out)
     return last_whole_checkpoint(folder, stage.log) if there else here
+
+
+def _copy_missing(place: Path, to: Path) -> None:
+    for name in GROWN:
+        if (place / name).is_file() and not (to / name).exists():
+            shutil.copy(place / name, to / name)
 
 
 class LeaveCheckpoints(TrainerCallback):
@@ -75,6 +84,8 @@ class LeaveCheckpoints(TrainerCallback):
             self.stopped_at = state.global_step
 
     def _keep(self, folder: Path) -> None:
+        self._stage.meter.record()
+        _copy_missing(self._stage.out, folder)
         seal(folder)
         try:
             push_checkpoint(folder)

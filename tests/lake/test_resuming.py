@@ -1,12 +1,14 @@
 """Training that is stopped on one machine and goes on, on another, from the checkpoint in the remote."""
 
+import json
 import logging
 import shutil
 from pathlib import Path
 
 import pytest
 
-from agentworld_dag.stage import Stage
+from agentworld_dag.artifacts import METRICS
+from agentworld_dag.stage import GROWN, Stage
 from agentworld_dag.stopping import Stopped
 from agentworld_dag.training import sft
 from tests.disturbed import weights
@@ -37,12 +39,16 @@ def test_it_ends_with_the_weights_of_an_undisturbed_run(
     whole = new_stage(tmp_path / "whole", tuning.inputs)
     sft.work(whole)
     stopped_after_a_step(tuning)
-    shutil.rmtree(tuning.out / "trainer")  # another machine has nothing of it
+    before = [(tuning.out / "trainer/checkpoint-1" / name).read_text() for name in GROWN]
+    shutil.rmtree(tuning.out)  # another machine has nothing of it
+    tuning.out.mkdir()
     with caplog.at_level(logging.INFO):
         sft.work(tuning)
     assert "goes on from checkpoint-1 of another machine" in caplog.messages
     assert "resumed from step 1 of 4" in caplog.messages
     assert weights(tuning.out) == weights(whole.out)
+    assert all((tuning.out / name).read_text().startswith(text) for name, text in zip(GROWN, before, strict=True))
+    assert json.loads((tuning.out / METRICS).read_text().splitlines()[-1])["step"] == 4
 
 
 def test_a_remote_that_is_away_stops_no_training(tuning: Stage, proxy: Proxy, caplog: pytest.LogCaptureFixture) -> None:
