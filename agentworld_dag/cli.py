@@ -23,7 +23,7 @@ from agentworld_dag.benchmark.parser import add_commands
 from agentworld_dag.config import load_preset
 from agentworld_dag.cost import process_started_at
 from agentworld_dag.environments import images
-from agentworld_dag.errors import AgentWorldError
+from agentworld_dag.errors import AgentWorldError, ConfigError
 from agentworld_dag.home import home, preset_path
 from agentworld_dag.rounds import FIRST_ROUND
 
@@ -61,6 +61,8 @@ def run(options: argparse.Namespace) -> None:
 
 def study(options: argparse.Namespace) -> None:
     """The loop once per seed, pooled into one page of results."""
+    if options.seeds < 2:
+        raise ConfigError(f"a study of {options.seeds} seed says nothing about seeds: expected two or more (SEEDS=2)")
     artifacts = _turn_seeds(options.preset, options.round, _seeds(options))
     from agentworld_dag.evaluation.report import read_report
     from agentworld_dag.evaluation.study import study as pool
@@ -108,6 +110,12 @@ def drill(options: argparse.Namespace) -> None:
     log.info("the drill passed in %.0f s: all of it was seen", timeline.seconds)
 
 
+def _how_many(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: expected a number from 1 on")
+    return int(text)
+
+
 def _seeds(options: argparse.Namespace) -> list[int]:
     return list(range(options.first_seed, options.first_seed + options.seeds))
 
@@ -146,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
         if does is not sizes:
             sub.add_argument("--preset", default="tiny", help="a name under infra/presets, or a path")
         if does is not run:
-            sub.add_argument("--seeds", type=int, default=5 if does is study else 1, help="how many")
+            sub.add_argument("--seeds", type=_how_many, default=5 if does is study else 1, help="how many")
             sub.add_argument("--first-seed", type=int, default=0, help="where they start")
     rehearsal = commands.add_parser("drill", help="a change of the real environment, noticed and followed")
     rehearsal.set_defaults(command=drill)

@@ -50,6 +50,18 @@ def test_invalid_preset_names_the_field(home, caplog, tmp_path):
     assert "threads" in caplog.text
 
 
+@pytest.mark.parametrize("command", ["study", "sizes"])
+def test_no_seeds(home, capsys, command):
+    with pytest.raises(SystemExit):
+        cli.main([command, "--seeds", "0"])
+    assert "--seeds: 0: expected a number from 1 on" in capsys.readouterr().err
+
+
+def test_a_study_of_one_seed(home, caplog):
+    assert cli.main(["study", "--seeds", "1"]) == 1
+    assert "ConfigError: a study of 1 seed says nothing about seeds: expected two or more (SEEDS=2)" in caplog.text
+
+
 def test_no_sandbox(home, caplog, monkeypatch):
     def refuse() -> str:
         raise SandboxError("no isolation: bwrap is not installed, landlock is not in this kernel; install bubblewrap")

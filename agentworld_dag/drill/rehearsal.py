@@ -30,6 +30,7 @@ from agentworld_dag.monitoring.review import APPROVED, CANDIDATE, CHAMPION, COMM
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.sensors import history
 from agentworld_dag.sensors.retraining import decided
+from agentworld_dag.tracking import URI
 
 SENSORS = ["retrain_on_fidelity_drop", "promote_on_review", "roll_back_on_regression"]
 SCHEDULES = ["probe_nightly"]
@@ -66,6 +67,8 @@ def rehearse(plan: Plan, timeline: Timeline) -> None:
     load_preset(preset_path(plan.preset))
     if os.environ.get(DATABASE):
         raise ConfigError(f"{DATABASE} is set, and the drill copies a record in SQLite; unset it and `make run` first")
+    if not plan.source.mlflow_uri.startswith("sqlite:"):
+        raise ConfigError(f"{URI} is set, and the drill copies the local MLflow store; unset it and `make run` first")
     home = Home(plan.source.root / "drill")
     copy_home(plan.source, home)
     settings = QUICKLY | {"AGENTWORLD_PRESET": str(preset_path(plan.preset))}

@@ -108,9 +108,12 @@ def refuse_unlike(settings: Sequence[Settings]) -> None:
     """Of presets or reports, one per size. Raises EvaluationError unless there are several, alike but for the model."""
     first = settings[0]
     counts = [parameters(Model.model_validate(each["model"])).total for each in settings]
+    names = [each["name"] for each in settings]
     if len(set(counts)) < max(len(counts), 2):
-        found = ", ".join(f"{each['name']} ({count:,})" for each, count in zip(settings, counts, strict=True))
-        raise EvaluationError(f"expected presets of two or more sizes, found {found} parameters")
+        found = ", ".join(f"{name} ({count:,})" for name, count in zip(names, counts, strict=True))
+        raise EvaluationError(f"expected two or more presets, each of another size, found {found} parameters")
+    if len(set(names)) < len(names):
+        raise EvaluationError(f"expected presets with a `name` each, found {', '.join(names)}")
     for other in settings[1:]:
         _refuse_other_sections(other, first, {"name", "model"})
 

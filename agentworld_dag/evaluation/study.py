@@ -1,33 +1,26 @@
-"""Several seeds of the whole loop pooled into `docs/results.md`.
+"""Several seeds of the whole loop pooled into `docs/results.md`: `make study`.
 
-    python -m agentworld_dag.evaluation.study --reports DIR DIR DIR --out docs/results.md
-
-Each DIR holds the `report.json` of one seed, which names the recorded rows it
-was made from. The rows are pooled and every number is computed anew from them,
-with seeds as the upper level of the bootstrap. Seeds must share their preset:
-a study of unlike runs is refused. Pictures go to `images/` beside the document.
+The report of each seed names the recorded rows it was made from. The rows are
+pooled and every number is computed anew from them, with seeds as the upper
+level of the bootstrap. Seeds must share their preset: a study of unlike runs is
+refused. Pictures go to `images/` beside the document.
 """
 
-import argparse
-import logging
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from agentworld_dag.artifacts import write_text
-from agentworld_dag.errors import AgentWorldError, EvaluationError
+from agentworld_dag.errors import EvaluationError
 from agentworld_dag.evaluation import benchmark_plots, benchmark_tables, plots, reliability_tables, tables
 from agentworld_dag.evaluation.accounts import Account, Accounts, average
 from agentworld_dag.evaluation.intervals import Resampling
 from agentworld_dag.evaluation.measurements import ARMS, CHECKPOINTS, Measurements, load, pool
-from agentworld_dag.evaluation.report import read_report
 from agentworld_dag.evaluation.summary import summarise
 from agentworld_dag.evaluation.tables import NAMES, Table, estimate_cell
 from agentworld_dag.evaluation.transfer import compare
 
 Report = Mapping[str, Any]
-log = logging.getLogger(__name__)
 
 LIMITS = (
     "Seeds share the recorded sessions, the held-out turns and the tasks; they differ in training and sampling.",
@@ -133,21 +126,6 @@ def draw(pooled: Report, runs: Sequence[Report], folder: Path) -> list[Path]:
     return [folder / f"{name}.png" for name in figures]
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """The command; exits 1 with one line on an AgentWorldError."""
-    parser = argparse.ArgumentParser(description="Pool the reports of several seeds.")
-    parser.add_argument("--reports", type=Path, nargs="+", required=True, help="folders that hold a report.json each")
-    parser.add_argument("--out", type=Path, default=Path("docs/results.md"))
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        study([read_report(folder) for folder in options.reports], options.out)
-    except AgentWorldError as error:
-        log.error("%s: %s", type(error).__name__, error)
-        sys.exit(1)
-    log.info("wrote %s", options.out)
-
-
 def _refuse_unlike(runs: Sequence[Report]) -> None:
     seeds = [run["seed"] for run in runs]
     if len(set(seeds)) < 2 or len(set(seeds)) < len(seeds):
@@ -180,7 +158,3 @@ def _point(found: Report) -> str:
 
 def _seconds(run: Report, stage: str) -> str:
     return f"{run['seconds'][stage]:,.1f}" if stage in run["seconds"] else tables.NOT_MEASURED
-
-
-if __name__ == "__main__":
-    main()

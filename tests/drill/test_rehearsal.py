@@ -32,10 +32,17 @@ def test_what_cannot_be_rehearsed_is_one_clear_error(
     assert not (home / "drill").exists()
 
 
+@pytest.mark.parametrize(
+    ("variable", "place"),
+    [
+        ("AGENTWORLD_DATABASE", "postgresql+psycopg2://nobody@127.0.0.1:1/record"),
+        ("MLFLOW_TRACKING_URI", "http://127.0.0.1:1"),
+    ],
+)
 def test_a_record_that_is_not_copied_is_not_rehearsed_on(
-    home: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    home: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, variable: str, place: str
 ) -> None:
-    monkeypatch.setenv("AGENTWORLD_DATABASE", "postgresql+psycopg2://nobody@127.0.0.1:1/record")
+    monkeypatch.setenv(variable, place)
     assert cli.main(["drill"]) == 1
-    assert "ConfigError: AGENTWORLD_DATABASE is set" in caplog.text
+    assert f"ConfigError: {variable} is set" in caplog.text
     assert not home.exists()

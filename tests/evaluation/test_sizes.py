@@ -54,7 +54,7 @@ def test_differences_are_larger_less_smaller(reports: list[Report]) -> None:
 
 
 def test_one_size_is_refused(reports: list[Report], tmp_path) -> None:
-    with pytest.raises(EvaluationError, match="two or more sizes, found wide"):
+    with pytest.raises(EvaluationError, match="two or more presets, each of another size, found wide"):
         sizes.compare(reports[:2], tmp_path / "sizes.md")
 
 
@@ -76,5 +76,9 @@ def test_the_command_refuses_before_it_runs_anything(tmp_path, monkeypatch, capl
     assert cli.main(["sizes", "--presets", "tiny", "small"]) == 1
     assert "EvaluationError: small and tiny differ in agent" in caplog.text
     assert cli.main(["sizes", "--presets", "tiny"]) == 1
-    assert "two or more sizes" in caplog.text
+    assert "two or more presets, each of another size" in caplog.text
+    path = tmp_path / "same.yaml"
+    path.write_text("extends: tiny\nmodel: {hidden_size: 192}\n")
+    assert cli.main(["sizes", "--presets", "tiny", str(path)]) == 1
+    assert "expected presets with a `name` each, found tiny, tiny" in caplog.text
     assert not (tmp_path / "home").exists()

@@ -1,5 +1,3 @@
-import json
-
 import pytest
 
 from agentworld_dag.artifacts import write_json
@@ -31,9 +29,9 @@ def test_seeds_are_pooled_from_their_rows(folders):
     assert found["clusters"] == runs[0]["agent"]["sim_rl"]["real_success_sampled"]["clusters"]
 
 
-def test_the_command_writes_the_document_and_its_pictures(folders, tmp_path):
+def test_a_study_is_a_document_and_its_pictures(folders, tmp_path):
     out = tmp_path / "docs" / "results.md"
-    study.main(["--reports", *map(str, folders), "--out", str(out)])
+    study.study([read_report(folder) for folder in folders], out)
     text = out.read_text()
     assert "seeds 0, 1, 2" in text
     assert "| seed 0 | seed 1 | seed 2 | pooled |" in text
@@ -53,10 +51,3 @@ def test_unlike_settings_are_refused(folders, tmp_path):
     runs[1]["settings"]["evaluation"]["tasks"] += 1
     with pytest.raises(EvaluationError, match=r"seeds \[1\] ran with other settings"):
         study.study(runs, tmp_path / "results.md")
-
-
-def test_a_bad_folder_ends_in_one_line(tmp_path, caplog):
-    (tmp_path / "report.json").write_text(json.dumps({})[:-1])
-    with pytest.raises(SystemExit):
-        study.main(["--reports", str(tmp_path), str(tmp_path), "--out", str(tmp_path / "results.md")])
-    assert "StoreError" in caplog.text

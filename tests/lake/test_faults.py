@@ -6,6 +6,7 @@ import pytest
 
 from agentworld_dag.artifacts import is_complete
 from agentworld_dag.errors import StoreError
+from agentworld_dag.lake import remote as connecting
 from agentworld_dag.lake.fetching import fetch
 from agentworld_dag.lake.publishing import publish, standing_version
 from agentworld_dag.lake.remote import Remote
@@ -48,6 +49,27 @@ def test_what_fails_for_good_says_so_and_publishes_nothing(
     proxy.befalls = lambda request: Fault()
     assert standing_version(remote, ASSET) is None
     assert publish(remote, folder, ASSET)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comes before the remote, which takes its patience when it is connected."""
+    monkeypatch.setattr(connecting, "READ_TIMEOUT_S", 0.3)
+
+
+def test_an_answer_that_takes_too_long_is_asked_for_again_and_then_given_up(
+    impatient: None, remote: Remote, proxy: Proxy, tmp_path: Path
+) -> None:
+    folder = make_artifact(tmp_path / "a")
+    proxy.befalls = lambda request: Fault(delay_s=0.0 if request.number else 0.9)
+    assert publish(remote, folder, ASSET)
+    late = [request for request in proxy.requests if request.number]
+    assert late, "some were asked again"
+    proxy.befalls = lambda request: Fault(delay_s=0.9)
+    with pytest.raises(StoreError, match=r"cannot be reached at http://127.0.0.1:\d+ \(\w*Timeout\w*\)"):
+        publish(remote, folder, f"{ASSET}0")
+    proxy.befalls = lambda request: Fault()
+    assert standing_version(remote, f"{ASSET}0") is None
 
 
 def test_a_broken_part_of_a_large_upload_is_no_version(remote: Remote, proxy: Proxy, tmp_path: Path) -> None:
