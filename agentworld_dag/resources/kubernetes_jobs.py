@@ -8,7 +8,7 @@ inside a cluster, `KUBECONFIG` outside.
 """
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
@@ -41,6 +41,10 @@ class KubernetesJobs(dg.ConfigurableResource):
     """Secrets whose keys become environment variables of a stage: S3, MLflow and judge credentials."""
     node_selector: dict[str, str] = Field(default={})
     service_account: str | None = None
+    pod_security: dict[str, Any] = Field(default={})
+    """The pod's `securityContext`, as Kubernetes takes it: who runs it, and who may write on its claims."""
+    container_security: dict[str, Any] = Field(default={})
+    """That of its container. A namespace of the level `restricted` wants both."""
     patience_s: int = 3600
     """How long the cluster may be out of reach before the step gives up; its pod goes on."""
 
@@ -54,8 +58,8 @@ class KubernetesJobs(dg.ConfigurableResource):
         log = JobLog(lambda: pods.lines(pod_name(script)))
         with dg.open_pipes_session(context, dg.PipesEnvContextInjector(), log) as session:
             environment = {**script.environment(preset, self.tracking_uri), **session.get_bootstrap_env_vars()}
-            place = Place(self.image, self.claims, self.secrets, self.node_selector, self.service_account)
-            body = pod_body(script, needs, place, script.command(preset, self.python), environment, context.run_id)
+            command = script.command(preset, self.python)
+            body = pod_body(script, needs, self.place, command, environment, context.run_id)
             try:
                 pods.begin(body)
                 pod, is_there = pods.ended(pod_name(script))
@@ -67,6 +71,18 @@ class KubernetesJobs(dg.ConfigurableResource):
         assert pod is not None
         pods.clear(pod)
         return pod_ending(pod, session.get_custom_messages())
+
+    @property
+    def place(self) -> Place:
+        return Place(
+            self.image,
+            self.claims,
+            self.secrets,
+            self.node_selector,
+            self.service_account,
+            self.pod_security,
+            self.container_security,
+        )
 
 
 def _core() -> "CoreV1Api":

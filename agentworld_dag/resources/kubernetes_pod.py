@@ -31,7 +31,7 @@ STUCK = {
     "InvalidImageName",
     "RunContainerError",
 }
-"""Why a container that waits will wait for ever."""
+"""Why a container that waits is not waited for: most of these never end by themselves."""
 DISRUPTED = {"DisruptionTarget", "TerminationTarget"}
 """Conditions by which Kubernetes, and Kueue, say that they took a pod away, and why."""
 TAKEN_AWAY = {"Evicted", "NodeShutdown", "Preempting", "Shutdown", "Terminated"}
@@ -47,6 +47,8 @@ class Place:
     secrets: Sequence[str]
     node_selector: Mapping[str, str]
     service_account: str | None
+    pod_security: Mapping[str, Any]
+    container_security: Mapping[str, Any]
 
 
 def pod_name(script: Script) -> str:
@@ -74,6 +76,7 @@ def pod_body(
             "volumes": _volumes(place),
             "tolerations": [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}] if needs.gpus else [],
             "nodeSelector": dict(place.node_selector),
+            "securityContext": dict(place.pod_security),
         }
         | ({"serviceAccountName": place.service_account} if place.service_account else {}),
     }
@@ -88,6 +91,7 @@ def _container(needs: Needs, place: Place, command: list[str], environment: Mapp
         "image": needs.image or place.image,
         "command": command,
         "env": [{"name": name, "value": value} for name, value in environment.items()],
+        "securityContext": dict(place.container_security),
         "envFrom": [{"secretRef": {"name": secret}} for secret in place.secrets],
         # alike, so that the node takes the pod last when it runs short
         "resources": {"requests": amounts, "limits": amounts},

@@ -15,7 +15,7 @@ from dagster_k8s import client
 from agentworld_dag.home import Home
 from agentworld_dag.resources import kubernetes_pods
 from agentworld_dag.resources.kubernetes_jobs import KubernetesJobs
-from agentworld_dag.resources.kubernetes_pod import Place, pod_body
+from agentworld_dag.resources.kubernetes_pod import pod_body
 from agentworld_dag.resources.launchers import kubernetes
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.resources.script import Script
@@ -155,8 +155,7 @@ def test_the_pod_of_a_stage_is_as_shown(jobs: KubernetesJobs, monkeypatch: pytes
     inputs = {"world_model_cpt": lake / "world_model_cpt" / "round-0001" / "ba9876543210"}
     out = lake / "world_model_sft" / "round-0001" / "0123456789ab"
     script = Script("agentworld_dag.training.sft", "round-0001", out, inputs, {}, 0, tracked=True)
-    place = Place(jobs.image, jobs.claims, jobs.secrets, jobs.node_selector, jobs.service_account)
     environment = script.environment(preset, jobs.tracking_uri)
-    body = pod_body(script, script.needs(preset), place, script.command(preset, jobs.python), environment, "RUN")
+    body = pod_body(script, script.needs(preset), jobs.place, script.command(preset, jobs.python), environment, "RUN")
     [shown] = documents(HELM / "stage-pod.yaml")
     assert json.loads(json.dumps(body).replace(str(ROOT), "/opt/agentworld")) == shown

@@ -71,6 +71,8 @@ def jobs(connection: Breakable, request: pytest.FixtureRequest) -> KubernetesJob
         secrets=["lake-credentials"],
         claims={"lake": "/lake"},
         node_selector={"gpu": "h100"},
+        pod_security={"runAsNonRoot": True, "runAsUser": 1000},
+        container_security={"allowPrivilegeEscalation": False},
         patience_s=60,
     )
 
@@ -102,6 +104,8 @@ def test_a_pod_asks_for_what_the_preset_says_and_shows_no_secret(
     assert body["metadata"]["name"] == "toy-0123456789ab"
     assert body["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "team"
     assert spec["nodeSelector"] == {"gpu": "h100"}
+    assert spec["securityContext"] == {"runAsNonRoot": True, "runAsUser": 1000}
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False}
     assert {"name": "lake", "persistentVolumeClaim": {"claimName": "lake"}} in spec["volumes"]
     assert container["envFrom"] == [{"secretRef": {"name": "lake-credentials"}}]
     assert SECRET not in str(body)
