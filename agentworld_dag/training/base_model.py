@@ -6,7 +6,8 @@
 With `model.checkpoint` set in the preset, that checkpoint is taken as it is,
 from a folder or the hub. With an input `round_plan` that names a champion, its
 weights and its tokenizer are taken as they are, and the preset's `model`
-decides nothing here.
+decides nothing here. Either is copied and never loaded: it may be larger than
+this machine's memory.
 """
 
 import json
@@ -18,7 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3Config, 
 
 from agentworld_dag.lake.shared import pulled
 from agentworld_dag.stage import Stage, run_stage
-from agentworld_dag.training.checkpoints import load_checkpoint, save_checkpoint
+from agentworld_dag.training.checkpoints import copy_checkpoint, count_parameters, load_tokenizer, save_checkpoint
 from agentworld_dag.training.hub import checkpoint_folder
 from agentworld_dag.training.settings import Model
 from agentworld_dag.training.tokenizer import ChatEncoder, train_tokenizer, untrained_tokenizer
@@ -29,16 +30,15 @@ from agentworld_dag.trajectories.schema import Trajectory
 
 
 def work(stage: Stage) -> dict[str, Any]:
-    champion = plan_of(stage.inputs).champion
+    champion, made = plan_of(stage.inputs).champion, stage.out / "checkpoint"
     if champion:
-        model, tokenizer = load_checkpoint(pulled(champion.world_model) / "checkpoint")
+        copy_checkpoint(pulled(champion.world_model) / "checkpoint", made)
     elif given := stage.preset.model.checkpoint:
-        model, tokenizer = load_checkpoint(checkpoint_folder(given))
+        copy_checkpoint(checkpoint_folder(given), made)
     else:
-        model, tokenizer = _untrained(stage)
-    save_checkpoint(model, tokenizer, stage.out / "checkpoint")
-    parameters = sum(p.numel() for p in model.parameters())
-    return {"parameters": parameters, "vocabulary": len(tokenizer), "from_champion": int(champion is not None)}
+        save_checkpoint(*_untrained(stage), made)
+    vocabulary = len(load_tokenizer(made))
+    return {"parameters": count_parameters(made), "vocabulary": vocabulary, "from_champion": int(champion is not None)}
 
 
 def random_model(size: Model, tokenizer: Any, seed: int) -> PreTrainedModel:

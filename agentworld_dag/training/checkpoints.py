@@ -8,12 +8,14 @@ accidents; whoever can write to the folder can forge it.
 
 import hashlib
 import json
+import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from agentworld_dag.artifacts import write_json
@@ -21,6 +23,8 @@ from agentworld_dag.errors import TrainError
 
 COMPLETE = "COMPLETE"
 """The seal's file name."""
+FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
+"""Of a checkpoint with its tokenizer. Weights in other formats can hold code."""
 
 
 def seal(folder: Path) -> None:
@@ -73,6 +77,29 @@ def load_checkpoint(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerB
     return model, AutoTokenizer.from_pretrained(folder)
 
 
+def copy_checkpoint(source: Path, folder: Path) -> None:
+    """Weights in safetensors, configuration and tokenizer, whole or not at all. Raises TrainError if there are none."""
+    _check(source)
+    if not list(source.glob("*.safetensors")):
+        raise TrainError(f"{source} holds no weights in safetensors; save it with transformers' `save_pretrained`")
+    beside = _aside(folder)
+    for pattern in FILES:
+        for file in source.glob(pattern):
+            shutil.copy(file, beside / file.name)
+    _replace(beside, folder)
+
+
+def count_parameters(folder: Path) -> int:
+    """Numbers in a checkpoint's weights, by their headers: a tensor with two names counts once."""
+    return sum(math.prod(shape) for file in folder.glob("*.safetensors") for shape in _shapes(file))
+
+
+def _shapes(file: Path) -> Iterator[list[int]]:
+    with safe_open(file, framework="pt") as tensors:
+        for name in tensors.keys():  # noqa: SIM118
+            yield tensors.get_slice(name).get_shape()
+
+
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a checkpoint. Raises TrainError if `folder` is not one."""
     _check(folder)
@@ -91,10 +118,21 @@ def save_checkpoint(
 
     `state`: all weights, where the model in this process does not hold them.
     """
-    beside = folder.with_name(f".{folder.name}")
-    shutil.rmtree(beside, ignore_errors=True)
+    beside = _aside(folder)
     model.save_pretrained(beside, state_dict=state)
     tokenizer.save_pretrained(beside)
+    _replace(beside, folder)
+
+
+def _aside(folder: Path) -> Path:
+    """An empty folder beside it, to write into."""
+    beside = folder.with_name(f".{folder.name}")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    return beside
+
+
+def _replace(beside: Path, folder: Path) -> None:
     # An earlier attempt that was killed after this has left one; a folder that is not empty cannot be replaced.
     shutil.rmtree(folder, ignore_errors=True)
     beside.rename(folder)

@@ -1,7 +1,7 @@
 """A checkpoint of somebody else's: a folder, or an id of the model hub.
 
 What comes from the hub lies in its own cache (`HF_HOME`), and a token for it in
-`HF_TOKEN`. Only weights in safetensors are taken: other formats can hold code.
+`HF_TOKEN`.
 """
 
 import re
@@ -11,10 +11,10 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
 from agentworld_dag.errors import TrainError
+from agentworld_dag.training.checkpoints import FILES
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 """`owner/name`, and if wanted `@` with a branch, tag or commit."""
-TAKEN = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model")
 
 
 def checkpoint_folder(named: str) -> Path:
@@ -27,7 +27,7 @@ def checkpoint_folder(named: str) -> Path:
         )
     name, _, revision = named.partition("@")
     try:
-        return Path(snapshot_download(name, revision=revision or None, allow_patterns=list(TAKEN)))
+        return Path(snapshot_download(name, revision=revision or None, allow_patterns=list(FILES)))
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         said = " ".join(str(error).split())
         raise TrainError(

@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,6 +61,17 @@ def test_a_plan_without_a_champion_leaves_the_start_to_the_preset(
     assert work(stage("other", {"trajectory_splits": splits}, seed=1))["from_champion"] == 0
     other = load_checkpoint(tmp_path / "other" / "checkpoint")[0].state_dict()
     assert any(not torch.equal(other[name], tensor) for name, tensor in expected.items())
+
+
+def test_weights_that_can_hold_code_are_refused(tmp_path: Path, stage: Callable[..., Stage], base: Path) -> None:
+    pickled = tmp_path / "pickled"
+    shutil.copytree(base / "checkpoint", pickled)
+    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
+    running = stage("start", {})
+    named = running.preset.model.model_copy(update={"checkpoint": str(pickled)})
+    running.preset = running.preset.model_copy(update={"model": named})
+    with pytest.raises(TrainError, match=r"pickled holds no weights in safetensors; save it"):
+        work(running)
 
 
 def test_a_champion_without_weights_is_named(tmp_path: Path, stage: Callable[..., Stage]) -> None:
