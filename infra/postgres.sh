@@ -98,12 +98,26 @@ give_up() {
 
 stop() {
   data=$(realpath --canonicalize-missing "$dir/data")
-  if [ -s "$data/cluster/postmaster.pid" ]; then
-    bin=$(programs)
-    as_owner 30 "$bin/pg_ctl" stop --mode=immediate --timeout=20 --pgdata=cluster >/dev/null 2>&1 ||
-      kill -KILL "$(head -n 1 "$data/cluster/postmaster.pid")" || true
-  fi
+  end_by QUIT 100 || end_by KILL 50
   rm -rf "$data" "$dir/data"
+}
+
+end_by() { # signal, tenths of a second to wait; QUIT is a server's immediate shutdown
+  local running
+  for _ in $(seq "$2"); do
+    running=$(processes)
+    [ -n "$running" ] || return 0
+    kill -s "$1" $running 2>/dev/null || true # once more each time: one that was forked meanwhile
+    sleep 0.1
+  done
+  return 1
+}
+
+processes() { # all that run in the data folder: a server under way has no pid file yet
+  local entry
+  for entry in /proc/[0-9]*; do
+    case "$(readlink "$entry/cwd")" in "$data" | "$data"/*) echo "${entry##*/}" ;; esac
+  done
 }
 
 action=${1:-} dir=${2:+$(realpath -m "$2")}
