@@ -18,198 +18,82 @@ The paper drops no-change turns for screens and strips empty actions; a shell
 answers both, and a world model that sees too few of them grows optimistic
 (paper digest sections 1 and 8). Quarantine holds every refused trajectory as
 recorded, with `reason` and `detail`. Near-duplicates are left to the splits.
+
+Parts are read twice: first for what is decided across all of them, of which
+hashes are kept, then to write. One part is in memory at a time.
 """
 
-import hashlib
-import json
+import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import polars as pl
 
 from agentworld_dag.errors import StoreError, TrajectoryError
 from agentworld_dag.stage import Stage, run_stage
-from agentworld_dag.trajectories import parquet, patch
-from agentworld_dag.trajectories.schema import Domain, Kind, Outcome, Trajectory, Turn
-from agentworld_dag.trajectories.turn_shares import contradiction_share, failed, turn_shares
+from agentworld_dag.trajectories import parquet
+from agentworld_dag.trajectories.defects import Reason, solved_at_once
+from agentworld_dag.trajectories.turn_shares import Contradictions, turn_counts, turn_shares
+from agentworld_dag.trajectories.verdicts import Cleaned, Refusal, Seen, cleaned, look, verdicts
 
-MIN_TURNS = 2
-"""Paper section 3.1.2; an episode that reached its goal is whole at any length."""
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """One quarantined trajectory, as recorded."""
-
-    trajectory: Trajectory
-    reason: str
-    """One word to count by."""
-    detail: str
-    """What was found, for a person."""
+KEPT, QUARANTINE = "trajectories.parquet", "quarantine.parquet"
 
 
 @dataclass(frozen=True)
-class Cleaned:
-    kept: list[Trajectory]
-    quarantine: list[Refusal]
-    retries_skipped: int
+class Survey:
+    """The first look at all parts."""
+
+    parts: list[Path]
+    """Those that can be read."""
+    corrupt: list[dict[str, str]]
+    """`{file, reason}` of those that cannot."""
+    verdicts: list[Reason | None]
+    """Of each trajectory in the order of the parts: why it is refused, or None."""
+    turns: Counter[str]
 
 
-def clean(recorded: Iterable[Trajectory]) -> Cleaned:
-    """Sort recorded trajectories into kept and quarantined; the order of the input does not matter."""
-    kept: dict[str, Trajectory] = {}
-    quarantine: list[Refusal] = []
-    seen: dict[str, str] = {}
-    skipped = 0
-    for original in sorted(recorded, key=lambda trajectory: (trajectory.id, content_key(trajectory))):
-        cut = cut_dead_end(original)
-        mended = skip_retries(cut)
-        if refusal := defect(original, mended) or _repeat(original, mended, kept, seen):
-            quarantine.append(refusal)
-            continue
-        if len(cut.turns) < len(original.turns):
-            quarantine.append(_cut_record(original, cut))
-        kept[mended.id] = mended
-        skipped += len(cut.turns) - len(mended.turns)
-    return Cleaned(list(kept.values()), quarantine, skipped)
+class Tally:
+    """State: what was counted of the parts written so far."""
+
+    def __init__(self) -> None:
+        self.kept = self.solved_at_once = self.retries_skipped = 0
+        self.turns, self.reasons = Counter[str](), Counter[str]()
+        self.contradictions = Contradictions()
+
+    def add(self, part: Cleaned) -> None:
+        self.kept += len(part.kept)
+        self.solved_at_once += sum(map(solved_at_once, part.kept))
+        self.retries_skipped += part.retries_skipped
+        self.turns.update(turn_counts(part.kept))
+        self.reasons.update(refusal.reason for refusal in part.quarantine)
+        self.contradictions.add(part.kept)
 
 
-def cut_dead_end(trajectory: Trajectory) -> Trajectory:
-    """A died or hung session without its unanswered last turns; any other trajectory as it is."""
-    if trajectory.outcome not in ("died", "timed_out"):
-        return trajectory
-    turns = list(trajectory.turns)
-    while turns and _unanswered(turns[-1], trajectory):
-        turns.pop()
-    return replace(trajectory, turns=tuple(turns))
-
-
-def skip_retries(trajectory: Trajectory) -> Trajectory:
-    """Without failed turns that repeat the turn before in action, observation and state."""
-    kept: list[Turn] = []
-    for turn in trajectory.turns:
-        if not (kept and turn == kept[-1] and failed(turn)):
-            kept.append(turn)
-    return replace(trajectory, turns=tuple(kept))
-
-
-def defect(original: Trajectory, mended: Trajectory) -> Refusal | None:
-    """The first reason why `mended` may not be learned from, or None."""
-    for reason, find in _DEFECTS.items():
-        if detail := find(mended):
-            return Refusal(original, reason, detail)
-    return None
-
-
-def content_key(trajectory: Trajectory) -> str:
-    """Hash of all that a model could learn from; ids and provenance aside."""
-    content = [trajectory.domain, *vars(trajectory.system).values(), [list(vars(t).values()) for t in trajectory.turns]]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _off_schema(trajectory: Trajectory) -> str:
-    allowed = {"domain": get_args(Domain), "kind": get_args(Kind), "outcome": get_args(Outcome)}
-    wrong = [
-        f"{name} is {getattr(trajectory, name)!r}" for name in allowed if getattr(trajectory, name) not in allowed[name]
-    ]
-    return ", ".join(wrong)
-
-
-def _session_lost(trajectory: Trajectory) -> str:
-    if trajectory.outcome not in ("died", "timed_out") or len(trajectory.turns) >= MIN_TURNS:
-        return ""
-    return f"session {trajectory.outcome} after {len(trajectory.turns)} answered turns: {trajectory.failure}"
-
-
-def _missing_observation(trajectory: Trajectory) -> str:
-    missing = [number for number, turn in enumerate(trajectory.turns, start=1) if turn.observation is None]
-    return f"turn {missing[0]} of {len(trajectory.turns)} has no observation" if missing else ""
-
-
-def _too_short(trajectory: Trajectory) -> str:
-    count = len(trajectory.turns)
-    if count >= MIN_TURNS or _solved_at_once(trajectory):
-        return ""
-    return f"{count} turns, at least {MIN_TURNS} expected"
-
-
-def _solved_at_once(trajectory: Trajectory) -> bool:
-    return trajectory.outcome == "success" and len(trajectory.turns) == 1
-
-
-def _no_action(trajectory: Trajectory) -> str:
-    return "" if any(turn.action.strip() for turn in trajectory.turns) else "every action is empty"
-
-
-def _damaged_state(trajectory: Trajectory) -> str:
-    states = [turn.state for turn in trajectory.turns]
-    if all(state is None for state in states) and not trajectory.system.initial_state:
-        return ""
-    for number, state in enumerate([trajectory.system.initial_state, *states]):
-        if damage := "not recorded" if state is None else _state_damage(state):
-            return f"state after turn {number}: {damage}"
-    return ""
-
-
-@lru_cache(maxsize=4096)
-def _state_damage(state: str) -> str:
-    try:
-        facts = patch.parse_state(state)
-    except TrajectoryError as error:
-        return str(error)
-    return "" if patch.format_state(facts) == state else "not sorted, or a key twice"
-
-
-_DEFECTS: dict[str, Callable[[Trajectory], str]] = {
-    "off_schema": _off_schema,
-    "session_lost": _session_lost,
-    "missing_observation": _missing_observation,
-    "too_short": _too_short,
-    "no_action": _no_action,
-    "damaged_state": _damaged_state,
-}
-"""Reason -> finder of its detail, empty when the trajectory is free of it; the first found is recorded."""
-
-
-def _unanswered(turn: Turn, trajectory: Trajectory) -> bool:
-    return turn.observation is None or (turn.state is None and bool(trajectory.system.initial_state))
-
-
-def _repeat(
-    original: Trajectory, mended: Trajectory, kept: Mapping[str, Trajectory], seen: dict[str, str]
-) -> Refusal | None:
-    """Refuse what is already kept under its content or its id; `seen` maps content to the id that is kept."""
-    if twin := seen.get(content := content_key(mended)):
-        return Refusal(original, "duplicate", f"same prompt, actions and observations as trajectory {twin}")
-    if mended.id in kept:
-        return Refusal(original, "duplicate_id", f"another trajectory is already named {mended.id}")
-    seen[content] = mended.id
-    return None
-
-
-def _cut_record(original: Trajectory, cut: Trajectory) -> Refusal:
-    kept, total = len(cut.turns), len(original.turns)
-    return Refusal(
-        original,
-        "cut_at_death",
-        f"session {original.outcome}: {original.failure}; turns 1 to {kept} of {total} were kept",
-    )
-
-
-def read_parts(folder: Path) -> tuple[list[Trajectory], list[dict[str, str]]]:
-    """Every readable trajectory, and `{file, reason}` of every part that is not readable."""
-    trajectories: list[Trajectory] = []
-    corrupt: list[dict[str, str]] = []
+def survey(folder: Path) -> Survey:
+    """Reads every part once."""
+    found, seen = Survey([], [], [], Counter()), list[Seen]()
     for file in parquet.part_files(folder):
         try:
-            trajectories += parquet.read_part(file)
+            part = list(parquet.iterate_part(file))
         except StoreError as error:
-            corrupt.append({"file": file.name, "reason": str(error)})
-    return trajectories, corrupt
+            found.corrupt.append({"file": file.name, "reason": str(error)})
+            continue
+        found.parts.append(file)
+        seen += map(look, part)
+        found.turns.update(turn_counts(part))
+    return replace(found, verdicts=verdicts(seen))
+
+
+def cleaned_parts(found: Survey) -> Iterator[Cleaned]:
+    """Reads every readable part again."""
+    given = iter(found.verdicts)
+    for file in found.parts:
+        part = list(parquet.iterate_part(file))
+        yield cleaned(part, list(islice(given, len(part))))
 
 
 def quarantine_frame(refusals: Sequence[Refusal]) -> pl.DataFrame:
@@ -220,29 +104,47 @@ def quarantine_frame(refusals: Sequence[Refusal]) -> pl.DataFrame:
     )
 
 
+def write(found: Survey, out: Path) -> Tally:
+    """Both files, from parts of their own that are gone afterwards."""
+    spool, tally = out / "spool", Tally()
+    shutil.rmtree(spool, ignore_errors=True)
+    _spool(spool, 0, Cleaned([], [], 0))  # a file of no rows has the columns all the same
+    for number, part in enumerate(cleaned_parts(found), start=1):
+        _spool(spool, number, part)
+        tally.add(part)
+    parquet.write_frame(out / QUARANTINE, parquet.scan_trajectories(spool / "refused"))
+    if tally.kept:
+        parquet.write_frame(out / KEPT, parquet.scan_trajectories(spool / "kept"))
+    shutil.rmtree(spool)
+    return tally
+
+
+def _spool(spool: Path, number: int, part: Cleaned) -> None:
+    parquet.write_trajectories(spool / "kept" / f"{number:06d}.parquet", part.kept)
+    parquet.write_frame(spool / "refused" / f"{number:06d}.parquet", quarantine_frame(part.quarantine))
+
+
 def work(stage: Stage) -> dict[str, Any]:
-    recorded, corrupt = read_parts(stage.inputs["raw_trajectories"] / "parts")
-    for part in corrupt:
+    found = survey(stage.inputs["raw_trajectories"] / "parts")
+    for part in found.corrupt:
         stage.log(f"skipped {part['file']}: {part['reason']}")
-    cleaned = clean(recorded)
-    parquet.write_frame(stage.out / "quarantine.parquet", quarantine_frame(cleaned.quarantine))
-    reasons = dict(Counter(refusal.reason for refusal in cleaned.quarantine))
-    stage.log(f"kept {len(cleaned.kept)} of {len(recorded)} trajectories; quarantine: {reasons or 'empty'}")
-    if not cleaned.kept:
+    tally, recorded = write(found, stage.out), len(found.verdicts)
+    reasons = dict(tally.reasons)
+    stage.log(f"kept {tally.kept} of {recorded} trajectories; quarantine: {reasons or 'empty'}")
+    if not tally.kept:
         raise TrajectoryError(
-            f"none of {len(recorded)} trajectories can be learned from (refused: {reasons}; corrupt parts: "
-            f"{len(corrupt)}); look at {stage.out / 'quarantine.parquet'}, repair the collector and collect again"
+            f"none of {recorded} trajectories can be learned from (refused: {reasons}; corrupt parts: "
+            f"{len(found.corrupt)}); look at {stage.out / QUARANTINE}, repair the collector and collect again"
         )
-    parquet.write_trajectories(stage.out / "trajectories.parquet", cleaned.kept)
     return {
-        "trajectories": {"recorded": len(recorded), "kept": len(cleaned.kept)},
+        "trajectories": {"recorded": recorded, "kept": tally.kept},
         "quarantined": reasons,
-        "solved_at_once": sum(map(_solved_at_once, cleaned.kept)),
-        "retries_skipped": cleaned.retries_skipped,
-        "turns": {"recorded": turn_shares(recorded), "kept": turn_shares(cleaned.kept)},
-        "contradiction_share": contradiction_share(cleaned.kept),
-        "corrupt_parts": len(corrupt),
-        "corrupt_files": corrupt,
+        "solved_at_once": tally.solved_at_once,
+        "retries_skipped": tally.retries_skipped,
+        "turns": {"recorded": turn_shares(found.turns), "kept": turn_shares(tally.turns)},
+        "contradiction_share": tally.contradictions.share,
+        "corrupt_parts": len(found.corrupt),
+        "corrupt_files": found.corrupt,
     }
 
 

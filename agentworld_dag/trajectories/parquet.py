@@ -1,26 +1,26 @@
 """Trajectories as Parquet: one row per episode, nested exactly as `schema` nests them.
 
 Files are written whole or not at all (temporary name, fsync, rename), so a
-kill or a full disk never leaves half a file under a final name. Reading is
-lazy. Each file seals its own bytes with a SHA-256 in the footer, because
-Parquet as polars writes it has no checksum and a flipped bit can pass for
-data; `read_part` verifies it, `scan_trajectories` looks at the footer only.
+kill or a full disk never leaves half a file under a final name. They are
+streamed both ways, ROWS rows at a time, so a file may be larger than memory.
+Each seals its own bytes (`seal`): whoever reads rows verifies that,
+`scan_trajectories` looks at the footer only.
 Appending, partitioning and remote stores are left out: a store is a
 folder of parts, and where the folder lives is the lake's business.
 """
 
 import errno
-import hashlib
 import io
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from agentworld_dag.errors import StoreError, TrajectoryError
+from agentworld_dag.trajectories import seal
 from agentworld_dag.trajectories.schema import Provenance, SystemPrompt, Trajectory, Turn
 
 SCHEMA_VERSION = "1"
@@ -43,10 +43,11 @@ COLUMNS = pl.Schema(
     }
 )
 
+ROWS = 1_000
+"""Trajectories that are held at a time."""
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _VERSION_KEY = "agentworld_schema_version"
-_SEAL = b"agentworld_seal_sha256:"
-_UNSEALED = b"0" * 64
 
 
 def write_trajectories(path: Path, trajectories: Iterable[Trajectory]) -> None:
@@ -57,17 +58,23 @@ def write_trajectories(path: Path, trajectories: Iterable[Trajectory]) -> None:
     write_frame(path, to_frame(trajectories))
 
 
-def write_frame(path: Path, frame: pl.DataFrame) -> None:
-    """Write a frame that holds at least the trajectory columns; others (a reason) ride along."""
-    # Encoded in memory first: polars reports a full disk as a ComputeError without an errno.
-    encoded = io.BytesIO()
-    seal = (_SEAL + _UNSEALED).decode()
-    frame.write_parquet(encoded, metadata={_VERSION_KEY: SCHEMA_VERSION, "agentworld_seal": seal})
+def write_frame(path: Path, frame: pl.DataFrame | pl.LazyFrame) -> None:
+    """Write the rows of a frame, or of a query as they come, whole or not at all.
+
+    It holds at least the trajectory columns; others (a reason) ride along. Raises StoreError where the file
+    cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, _sealed(encoded.getvalue()))
+        _sink(temporary, frame.lazy())
+        seal.seal(temporary)
+        temporary.replace(path)
     except OSError as error:
         raise _write_error(path, error) from error
+    finally:
+        if path.parent.is_dir():
+            temporary.unlink(missing_ok=True)
 
 
 def scan_trajectories(path: Path) -> pl.LazyFrame:
@@ -83,22 +90,37 @@ def scan_trajectories(path: Path) -> pl.LazyFrame:
 
 def read_trajectories(path: Path) -> list[Trajectory]:
     """Every trajectory under `path`. Raises StoreError naming the file that cannot be read."""
-    return [trajectory for file in part_files(path) for trajectory in read_part(file)]
+    return list(iterate(path))
 
 
-def read_part(file: Path) -> list[Trajectory]:
+def iterate(path: Path) -> Iterator[Trajectory]:
+    """The same one after the other, of which ROWS are held at a time."""
+    for file in part_files(path):
+        yield from iterate_part(file)
+
+
+def iterate_part(file: Path) -> Iterator[Trajectory]:
     """The trajectories of one file. Raises StoreError naming it where its footer or its pages are damaged."""
-    content = _content(file)
-    sealed = _SEAL in content
-    if sealed and content != _sealed(content):  # before polars sees it: damaged pages can make it panic
-        raise _corrupt(file, "its bytes do not match the checksum they were written with")
-    check_footer(file)
-    if not sealed:
-        raise _corrupt(file, "its checksum is gone")
+    check_whole(file)
+    scanned = pl.scan_parquet(file).select(list(COLUMNS))
     try:
-        return from_frame(pl.read_parquet(io.BytesIO(content), columns=list(COLUMNS)))
+        for start in range(0, scanned.select(pl.len()).collect().item(), ROWS):
+            yield from from_frame(scanned.slice(start, ROWS).collect())
     except (pl.exceptions.PolarsError, OSError, TypeError) as error:
         raise _corrupt(file, error) from error
+
+
+def check_whole(file: Path) -> None:
+    """Raises StoreError unless `file` has the bytes and the footer it was written with."""
+    try:
+        whole = seal.is_whole(file)
+    except OSError as error:
+        raise StoreError(f"cannot read {file}: {error}; check its permissions and run again") from error
+    if whole is False:  # before polars sees it: damaged pages can make it panic
+        raise _corrupt(file, "its bytes do not match the checksum they were written with")
+    check_footer(file)
+    if whole is None:
+        raise _corrupt(file, "its checksum is gone")
 
 
 def part_files(path: Path) -> list[Path]:
@@ -156,30 +178,29 @@ def _trajectory(row: dict[str, Any]) -> Trajectory:
     return Trajectory(**{**row, **nested})
 
 
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise StoreError(f"cannot read {file}: {error}; check its permissions and run again") from error
+class _Target(io.FileIO):
+    """A new file that remembers why it could not be written: polars reports that as an error of its own."""
+
+    error: OSError | None = None
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "wb")
+
+    def write(self, content: bytes, /) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
+        try:
+            return super().write(content)
+        except OSError as error:
+            self.error = error
+            raise
 
 
-def _sealed(content: bytes) -> bytes:
-    """The file with the digest of its other bytes in the place kept for it, the last one: earlier ones are data."""
-    start = content.rindex(_SEAL) + len(_SEAL)
-    head, tail = content[:start], content[start + len(_UNSEALED) :]
-    return head + hashlib.sha256(head + tail).hexdigest().encode() + tail
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _sink(path: Path, frame: pl.LazyFrame) -> None:
+    """Raises OSError."""
+    with _Target(path) as file:
+        try:
+            frame.sink_parquet(file, metadata={_VERSION_KEY: SCHEMA_VERSION, **seal.METADATA}, row_group_size=ROWS)
+        except pl.exceptions.PolarsError as error:
+            raise file.error or error from error
 
 
 def _corrupt(file: Path, why: object) -> StoreError:

@@ -6,7 +6,7 @@ digest, sections 1 and 8), so these are reported and never corrected here.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from agentworld_dag.trajectories.render import state_before
 from agentworld_dag.trajectories.schema import Trajectory, Turn
@@ -21,8 +21,8 @@ def failed(turn: Turn) -> bool:
     return bool(_FAILED_PROMPT.search(turn.observation or ""))
 
 
-def turn_shares(trajectories: Sequence[Trajectory]) -> dict[str, float]:
-    """`count`, the number of turns, and `{name}_share` of them for each name in `MEASURED`."""
+def turn_counts(trajectories: Iterable[Trajectory]) -> Counter[str]:
+    """`count`, the number of turns, and how many of them are each name in `MEASURED`."""
     counts = Counter[str]()
     for trajectory in trajectories:
         for index, turn in enumerate(trajectory.turns):
@@ -30,19 +30,41 @@ def turn_shares(trajectories: Sequence[Trajectory]) -> dict[str, float]:
             counts["no_change"] += turn.state is not None and turn.state == state_before(trajectory, index)
             counts["empty_action"] += not turn.action.strip()
             counts["count"] += 1
+    return counts
+
+
+def turn_shares(counts: Counter[str]) -> dict[str, float]:
+    """`count` and `{name}_share`, from `turn_counts` added up."""
     total = max(counts["count"], 1)
     return {"count": counts["count"], **{f"{name}_share": counts[name] / total for name in MEASURED}}
 
 
-def contradiction_share(trajectories: Sequence[Trajectory]) -> float:
-    """Share of repeated (state, action) pairs answered in more than one way: hidden state, or chance.
+class Contradictions:
+    """State: hashes of (state, action) pairs seen so far, and whether one was answered in more than one way.
 
-    No simulator that sees the state alone can be right on both answers, so this bounds its exact match.
+    No simulator that sees the state alone can be right on both answers, so this bounds its exact match: hidden
+    state, or chance.
     """
-    answers: dict[tuple[str, str], Counter[tuple[str | None, str | None]]] = {}
-    for trajectory in trajectories:
-        for index, turn in enumerate(trajectory.turns):
-            pair = (state_before(trajectory, index), turn.action)
-            answers.setdefault(pair, Counter())[turn.observation, turn.state] += 1
-    repeated = [seen for seen in answers.values() if seen.total() > 1]
-    return sum(len(seen) > 1 for seen in repeated) / max(len(repeated), 1)
+
+    def __init__(self) -> None:
+        self._answers: dict[int, int] = {}
+        self._repeated: set[int] = set()
+        self._contradicted: set[int] = set()
+
+    def add(self, trajectories: Iterable[Trajectory]) -> None:
+        for trajectory in trajectories:
+            for index, turn in enumerate(trajectory.turns):
+                self._see(hash((state_before(trajectory, index), turn.action)), hash((turn.observation, turn.state)))
+
+    @property
+    def share(self) -> float:
+        """Of the pairs that were seen more than once, those with two answers."""
+        return len(self._contradicted) / max(len(self._repeated), 1)
+
+    def _see(self, pair: int, answer: int) -> None:
+        if pair not in self._answers:
+            self._answers[pair] = answer
+            return
+        self._repeated.add(pair)
+        if self._answers[pair] != answer:
+            self._contradicted.add(pair)

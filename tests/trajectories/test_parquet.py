@@ -13,7 +13,7 @@ from agentworld_dag.errors import StoreError, TrajectoryError
 from agentworld_dag.trajectories import parquet
 from agentworld_dag.trajectories.parquet import (
     check_footer,
-    read_part,
+    iterate_part,
     read_trajectories,
     scan_trajectories,
     write_trajectories,
@@ -116,7 +116,7 @@ def test_damaged_pages_are_named_with_the_remedy(tmp_path, episode):
     content[4:400] = os.urandom(396)
     path.write_bytes(content)
     with pytest.raises(StoreError, match=r"part-7\.parquet.*delete it"):
-        read_part(path)
+        list(iterate_part(path))
 
 
 def test_any_single_flipped_bit_is_found(tmp_path, episode):
@@ -128,7 +128,7 @@ def test_any_single_flipped_bit_is_found(tmp_path, episode):
         damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
         path.write_bytes(damaged)
         with pytest.raises(StoreError, match=r"part-7\.parquet"):
-            read_part(path)
+            list(iterate_part(path))
 
 
 def test_foreign_parquet_is_refused(tmp_path):
