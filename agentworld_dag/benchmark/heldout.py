@@ -11,7 +11,7 @@ sessions. `audit.jsonl` says which samples training may have shown; training is 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,9 @@ from agentworld_dag.benchmark.disjoint import seen_in_training
 from agentworld_dag.benchmark.samples import Key, read_benchmark
 from agentworld_dag.errors import StoreError
 from agentworld_dag.stage import Stage, run_stage
-from agentworld_dag.trajectories.parquet import read_trajectories
-from agentworld_dag.trajectories.pools import TRAINING, read_splits
-from agentworld_dag.trajectories.replay import read_earlier
+from agentworld_dag.trajectories.parquet import iterate, read_trajectories
+from agentworld_dag.trajectories.pools import TRAINING, pool_file
+from agentworld_dag.trajectories.replay import earlier_files
 from agentworld_dag.trajectories.round_plan import plan_of
 from agentworld_dag.trajectories.schema import Trajectory
 
@@ -47,23 +47,24 @@ class Suite:
 def work(stage: Stage) -> dict[str, Any]:
     seed, splits = stage.preset.collection.seed, stage.inputs["trajectory_splits"]
     held_out = read_trajectories(splits / "held_out.parquet")
-    training = _training(stage)
     samples = write_benchmark(drawn_turns(held_out, stage.preset.evaluation.fidelity_turns, seed), stage.out / DATA)
     suite = build_checks(held_out, seed, stage.preset.benchmark.checks_per_axis)
-    shared = seen_in_training(suite.checks, suite.trajectories, training)
+    shared = seen_in_training(suite.checks, suite.trajectories, _training(stage))
     write_suite(suite, stage.out / CHECKS)
     stage.log(f"{sum(samples.values())} samples, {sum(suite.kept.values())} rule checks proven")
     return {
         "samples": samples,
-        "audit": _audit(stage.out, training),
+        "audit": _audit(stage.out, _training(stage)),
         "checks": _counts(suite) | {"shared_with_training": shared},
     }
 
 
-def _training(stage: Stage) -> list[Trajectory]:
-    """What the model was trained on: in this round, and in those that led to it."""
-    own, earlier = read_splits(stage.inputs["trajectory_splits"]), read_earlier(plan_of(stage.inputs).splits)
-    return [trajectory for name in TRAINING for trajectory in own[name] + earlier[name]]
+def _training(stage: Stage) -> Iterator[Trajectory]:
+    """What the model was trained on: in this round, and in those that led to it. A replayed one comes twice."""
+    earlier = earlier_files(plan_of(stage.inputs).splits)
+    for name in TRAINING:
+        for file in (pool_file(stage.inputs["trajectory_splits"], name), *earlier[name]):
+            yield from iterate(file)
 
 
 def read_suite(benchmark: Path) -> Suite:
@@ -75,7 +76,7 @@ def read_suite(benchmark: Path) -> Suite:
     return Suite(checks, {check.key: (known[check.id], check.turn - 1) for check in checks})
 
 
-def _audit(out: Path, training: list[Trajectory]) -> dict[str, float]:
+def _audit(out: Path, training: Iterable[Trajectory]) -> dict[str, float]:
     rows = audit_rows(exposures(read_benchmark(out / DATA).samples, map(training_text, training)))
     (out / AUDIT).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     clean, seen = (sum(row[name] for row in rows) for name in ("clean", "id_seen"))

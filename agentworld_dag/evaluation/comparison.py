@@ -33,8 +33,8 @@ from agentworld_dag.monitoring.rollouts import Rollout, RolloutTurn
 from agentworld_dag.rounds import EPISODES_PER_ROUND, number_of
 from agentworld_dag.simulator.bundle import Simulator, open_simulator
 from agentworld_dag.stage import Stage, run_stage
-from agentworld_dag.trajectories.parquet import write_trajectories
-from agentworld_dag.trajectories.pools import read_earlier_held_out, read_splits
+from agentworld_dag.trajectories.parquet import read_trajectories, write_trajectories
+from agentworld_dag.trajectories.pools import pool_file, read_earlier_held_out
 from agentworld_dag.trajectories.round_plan import plan_of
 from agentworld_dag.trajectories.schema import Trajectory
 
@@ -52,7 +52,7 @@ def work(stage: Stage) -> dict[str, Any]:
     fresh = fresh_episodes(preset, first, preset.probe.reference_episodes)
     splits = stage.inputs["trajectory_splits"]
     most = preset.probe.episodes
-    held_out, earlier = read_splits(splits)["held_out"][:most], read_earlier_held_out(splits)[:most]
+    held_out, earlier = read_trajectories(pool_file(splits, "held_out"))[:most], read_earlier_held_out(splits)[:most]
     sets = {"fresh": fresh, "held_out": held_out, "earlier": earlier}
     answers, cut = _answers(stage, sets)
     found = _compared(answers, Resampling(preset.evaluation.bootstrap_samples, stage.seed))

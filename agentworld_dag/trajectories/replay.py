@@ -12,19 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentworld_dag.lake.shared import pulled
+from agentworld_dag.trajectories.outlines import Outline, digest
 from agentworld_dag.trajectories.pools import (
+    EARLIER_HELD_OUT,
     SPLITS,
     TRAINING,
     Pools,
     Split,
-    digest,
     groups,
-    keys,
     owners,
-    read_earlier_held_out,
-    read_splits,
+    pool_file,
 )
-from agentworld_dag.trajectories.schema import Trajectory
 
 
 @dataclass(frozen=True)
@@ -33,33 +31,33 @@ class Placement:
 
     inherited: Pools
     """Those whose group shares a key with one earlier pool, in that pool."""
-    free: list[Trajectory]
+    free: list[Outline]
     """Those that no earlier pool knows."""
-    dropped: list[Trajectory]
+    dropped: list[Outline]
     """Those whose group shares keys with several earlier pools: wherever they went, something would leak."""
 
 
-def read_earlier(folders: Sequence[Path]) -> Pools:
-    """The pools of all earlier rounds together, each trajectory once.
+def earlier_files(folders: Sequence[Path]) -> dict[Split, list[Path]]:
+    """The files of each pool in the rounds before, in their order; the held-out ones with those they passed on.
 
-    `folders` are their `trajectory_splits`. Raises StoreError naming a file that is missing or damaged.
+    `folders` are their `trajectory_splits`; a lake may be older than what is passed on.
     """
-    pools: dict[Split, dict[str, Trajectory]] = {name: {} for name in SPLITS}
-    for folder in folders:
-        read = read_splits(pulled(folder))
-        read["held_out"] += read_earlier_held_out(folder)
-        for name, trajectories in read.items():
-            pools[name] |= {trajectory.id: trajectory for trajectory in trajectories}
-    return {name: list(found.values()) for name, found in pools.items()}
+    files: dict[Split, list[Path]] = {name: [] for name in SPLITS}
+    for folder in map(pulled, folders):
+        for name in SPLITS:
+            files[name].append(pool_file(folder, name))
+        if (folder / EARLIER_HELD_OUT).is_file():
+            files["held_out"].append(folder / EARLIER_HELD_OUT)
+    return files
 
 
-def place(fresh: Sequence[Trajectory], earlier: Mapping[Split, Sequence[Trajectory]]) -> Placement:
+def place(fresh: Sequence[Outline], earlier: Mapping[Split, Sequence[Outline]]) -> Placement:
     """Which fresh trajectories earlier pools have a claim on, group by group (see `groups`)."""
     placement = Placement({name: [] for name in SPLITS}, [], [])
     names = groups(fresh)
     claims = _claims(fresh, names, owners(earlier))
-    for trajectory, name in zip(fresh, names, strict=True):
-        _target(placement, claims[name]).append(trajectory)
+    for each, name in zip(fresh, names, strict=True):
+        _target(placement, claims[name]).append(each)
     return placement
 
 
@@ -70,25 +68,23 @@ def draw(fresh: Pools, earlier: Pools, share: float, seed: int, round_name: str)
     """
     drawn: Pools = {}
     for name in TRAINING:
-        known = {trajectory.id for trajectory in fresh[name]}
-        others = [trajectory for trajectory in earlier[name] if trajectory.id not in known]
-        others.sort(key=lambda trajectory: digest(["replay", seed, round_name, trajectory.id]))
+        known = {each.id for each in fresh[name]}
+        others = [each for each in earlier[name] if each.id not in known]
+        others.sort(key=lambda each: digest(["replay", seed, round_name, each.id]))
         drawn[name] = others[: round(len(known) * share / (1 - share))]
     return drawn
 
 
-def _claims(
-    fresh: Sequence[Trajectory], names: Sequence[str], known: Mapping[str, set[Split]]
-) -> dict[str, set[Split]]:
+def _claims(fresh: Sequence[Outline], names: Sequence[str], known: Mapping[str, set[Split]]) -> dict[str, set[Split]]:
     """The earlier pools that share a key with a group, by its name."""
     claims: dict[str, set[Split]] = {name: set() for name in names}
-    for trajectory, name in zip(fresh, names, strict=True):
-        for key in keys(trajectory).values():
+    for each, name in zip(fresh, names, strict=True):
+        for key in each.keys:
             claims[name] |= known.get(key, set())
     return claims
 
 
-def _target(placement: Placement, claims: set[Split]) -> list[Trajectory]:
+def _target(placement: Placement, claims: set[Split]) -> list[Outline]:
     if len(claims) > 1:
         return placement.dropped
     return placement.inherited[next(iter(claims))] if claims else placement.free

@@ -10,6 +10,9 @@ measured on the same held-out sessions.
 
 With an input `round_plan` that names earlier rounds, their pools come first: see
 `replay`. What those held out is passed on in a file of its own.
+
+Trajectories are read one after the other for their outlines, which decide, and
+copied from file to file as a stream.
 """
 
 from collections import Counter
@@ -19,41 +22,42 @@ from typing import Any
 from agentworld_dag.config import Splits
 from agentworld_dag.errors import ConfigError, TrajectoryError
 from agentworld_dag.stage import Stage, run_stage
-from agentworld_dag.trajectories import parquet
+from agentworld_dag.trajectories.clean import KEPT
+from agentworld_dag.trajectories.outlines import Outline, digest, outlines, rows
+from agentworld_dag.trajectories.parquet import write_frame
 from agentworld_dag.trajectories.pools import (
     EARLIER_HELD_OUT,
     SPLITS,
     TRAINING,
     Pools,
     Split,
-    digest,
     groups,
     overlap,
     pair_overlap,
+    pool_file,
 )
-from agentworld_dag.trajectories.replay import Placement, draw, place, read_earlier
+from agentworld_dag.trajectories.replay import Placement, draw, earlier_files, place
 from agentworld_dag.trajectories.round_plan import plan_of
-from agentworld_dag.trajectories.schema import Trajectory
 
 
 def work(stage: Stage) -> dict[str, Any]:
-    trajectories = parquet.read_trajectories(stage.inputs["clean_trajectories"] / "trajectories.parquet")
-    earlier = read_earlier(plan_of(stage.inputs).splits)
-    placement = place(trajectories, earlier)
+    recorded = outlines([stage.inputs["clean_trajectories"] / KEPT])
+    earlier: Pools = {name: outlines(files) for name, files in earlier_files(plan_of(stage.inputs).splits).items()}
+    placement = place(recorded, earlier)
     seed, share = stage.preset.collection.seed, stage.preset.later_rounds.replay_share
     fresh = split(placement.free, stage.preset.splits, seed, placement.inherited)
     replayed = draw(fresh, earlier, share, seed, stage.round_name)
     pools: Pools = {name: fresh[name] + replayed.get(name, []) for name in SPLITS}
     _write(stage, pools, earlier["held_out"])
-    largest = max(Counter(groups(trajectories)).values())
+    largest = max(Counter(groups(recorded)).values())
     return _measured(pools, earlier) | _origins(placement, replayed) | {"largest_group": largest}
 
 
 def split(
-    trajectories: Sequence[Trajectory],
+    fresh: Sequence[Outline],
     shares: Splits,
     seed: int,
-    placed: Mapping[Split, Sequence[Trajectory]] | None = None,
+    placed: Mapping[Split, Sequence[Outline]] | None = None,
 ) -> Pools:
     """Every trajectory in one pool, after those `placed` there already.
 
@@ -61,8 +65,8 @@ def split(
     """
     bounds = _bounds(shares)
     pools: Pools = {name: list((placed or {}).get(name, ())) for name in SPLITS}
-    for trajectory, group in zip(trajectories, groups(trajectories), strict=True):
-        pools[_pool(_uniform(seed, group), bounds)].append(trajectory)
+    for each, group in zip(fresh, groups(fresh), strict=True):
+        pools[_pool(_uniform(seed, group), bounds)].append(each)
     if empty := [name for name in SPLITS if bounds[name] > 0 and not pools[name]]:
         raise TrajectoryError(
             f"{sum(map(len, pools.values()))} trajectories leave {', '.join(empty)} empty; "
@@ -71,19 +75,19 @@ def split(
     return pools
 
 
-def _write(stage: Stage, pools: Pools, earlier_held_out: list[Trajectory]) -> None:
+def _write(stage: Stage, pools: Pools, earlier_held_out: list[Outline]) -> None:
     for name, pool in pools.items():
-        parquet.write_trajectories(stage.out / f"{name}.parquet", pool)
+        write_frame(pool_file(stage.out, name), rows(pool))
         stage.log(f"{name}: {len(pool)} trajectories")
-    parquet.write_trajectories(stage.out / EARLIER_HELD_OUT, earlier_held_out)
+    write_frame(stage.out / EARLIER_HELD_OUT, rows(earlier_held_out))
 
 
 def _measured(pools: Pools, earlier: Pools) -> dict[str, Any]:
-    training = [trajectory for name in TRAINING for trajectory in pools[name]]
+    training = [each for name in TRAINING for each in pools[name]]
     return {
         "trajectories": {name: len(pool) for name, pool in pools.items()},
-        "turns": {name: sum(len(trajectory.turns) for trajectory in pool) for name, pool in pools.items()},
-        "task_share": {name: sum(t.kind == "task" for t in pool) / max(len(pool), 1) for name, pool in pools.items()},
+        "turns": {name: sum(each.turns for each in pool) for name, pool in pools.items()},
+        "task_share": {name: sum(each.is_task for each in pool) / max(len(pool), 1) for name, pool in pools.items()},
         # Earlier pools count whole: the champion learned from what is not replayed, too.
         "overlap": overlap({name: pools[name] + earlier[name] for name in SPLITS}),
         "pair_overlap": {name: pair_overlap(training, pools[name]) for name in ("validation", "held_out")},

@@ -1,15 +1,18 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from agentworld_dag.benchmark.check_generation import CheckSuite, build_checks
 from agentworld_dag.benchmark.disjoint import seen_in_training
+from agentworld_dag.trajectories.outlines import outline
 from agentworld_dag.trajectories.pools import overlap
 from agentworld_dag.trajectories.schema import Trajectory, Turn
 from tests.benchmark.recorded_sessions import HOME, SESSION
 
 TASK = json.dumps({"id": "evaluation-1", "instruction": "delete memo", "initial_state": HOME})
+NOWHERE = Path("nowhere")
 NONE = {"id": 0, "session": 0, "task": 0, "any": 0}
 
 
@@ -49,7 +52,12 @@ def test_a_shared_key_counts_every_check_of_the_session_and_its_copies(
     count = len(suite.checks)
     assert {check.id for check in suite.checks} > {"held"}
     assert seen(suite, training) == NONE | {key: count, "any": count}
-    assert overlap({"held_out": [held_out], "sft": [training]}) == {"id": 0, "session": 0, "task": 0} | {key: 1}
+    pools = {"held_out": [outline(held_out, NOWHERE)], "sft": [outline(training, NOWHERE)]}
+    assert overlap(pools) == {"id": 0, "session": 0, "task": 0} | {key: 1}
+        "id": 0,
+        "session": 0,
+        "task": 0,
+    } | {key: 1}
 
 
 def test_a_session_that_was_cut_is_known_by_its_beginning(held_out: Trajectory) -> None:

@@ -1,25 +1,30 @@
 import json
+from pathlib import Path
 
 import pytest
 
-from agentworld_dag.errors import StoreError, TrajectoryError
+from agentworld_dag.errors import StoreError
+from agentworld_dag.trajectories.outlines import Outline, outline
 from agentworld_dag.trajectories.parquet import write_trajectories
 from agentworld_dag.trajectories.pools import (
     EARLIER_HELD_OUT,
     SPLITS,
-    Split,
+    Pools,
     groups,
     overlap,
     owners,
     pair_overlap,
     read_earlier_held_out,
-    read_splits,
 )
 from agentworld_dag.trajectories.schema import Trajectory, Turn
 
 
-def pools_of(**members: list[Trajectory]) -> dict[Split, list[Trajectory]]:
-    return {name: members.get(name, []) for name in SPLITS}
+def outlined(*trajectories: Trajectory) -> list[Outline]:
+    return [outline(trajectory, Path("nowhere")) for trajectory in trajectories]
+
+
+def pools_of(**members: list[Trajectory]) -> Pools:
+    return {name: outlined(*members.get(name, [])) for name in SPLITS}
 
 
 def test_groups_join_through_a_shared_task_and_a_shared_session(episode):
@@ -31,7 +36,7 @@ def test_groups_join_through_a_shared_task_and_a_shared_session(episode):
         episode("c", initial_state="x=1\ncwd=~"),
         episode("d", initial_state="y=1\ncwd=~"),
     ]
-    names = groups(linked)
+    names = groups(outlined(*linked))
     assert names[0] == names[1] == names[2] != names[3]
 
 
@@ -54,19 +59,9 @@ def test_overlap_ignores_repeats_inside_one_pool(episode):
 def test_pair_overlap_counts_state_and_action_together(episode):
     asked = episode(turns=(Turn("ls", "~$", "a=1\ncwd=~"), Turn("ls", "~$", "a=1\ncwd=~")))
     known = episode(turns=(Turn("ls", "~$", "cwd=~"), Turn("cat a", "~$", "cwd=~")))
-    assert pair_overlap([known], [asked]) == 0.5
-    assert pair_overlap([], [asked]) == 0.0
-    assert pair_overlap([known], []) == 0.0
-
-
-def test_a_task_that_is_not_json_names_the_trajectory(episode):
-    with pytest.raises(TrajectoryError, match=r"task of trajectory episode-1 is not JSON"):
-        groups([episode(task="{")])
-
-
-def test_a_missing_split_file_is_named(tmp_path):
-    with pytest.raises(StoreError, match=r"held_out\.parquet"):
-        read_splits(tmp_path)
+    assert pair_overlap(outlined(known), outlined(asked)) == 0.5
+    assert pair_overlap([], outlined(asked)) == 0.0
+    assert pair_overlap(outlined(known), []) == 0.0
 
 
 def test_owners_are_found_by_every_key(episode):

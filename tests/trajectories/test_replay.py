@@ -1,24 +1,30 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from agentworld_dag.errors import StoreError
+from agentworld_dag.trajectories.outlines import Outline, outline, outlines
 from agentworld_dag.trajectories.parquet import write_trajectories
-from agentworld_dag.trajectories.pools import EARLIER_HELD_OUT, SPLITS, TRAINING, Pools
-from agentworld_dag.trajectories.replay import draw, place, read_earlier
+from agentworld_dag.trajectories.pools import EARLIER_HELD_OUT, SPLITS, TRAINING, Pools, pool_file
+from agentworld_dag.trajectories.replay import draw, earlier_files, place
 from agentworld_dag.trajectories.schema import Trajectory
 
 TASK = json.dumps({"id": "t1", "goal": 1})
 RENAMED = json.dumps({"id": "t2", "goal": 1})
 
 
-def pools_of(**members: list[Trajectory]) -> Pools:
+def outlined(*trajectories: Trajectory) -> list[Outline]:
+    return [outline(trajectory, Path("nowhere")) for trajectory in trajectories]
+
+
+def pools_of(**members: list[Outline]) -> Pools:
     return {name: members.get(name, []) for name in SPLITS}
 
 
 @pytest.fixture
-def many(episode):
+def sessions(episode):
     """Builds sessions that share nothing; the names of all start with `prefix`."""
 
     def build(prefix: str, count: int) -> list[Trajectory]:
@@ -27,9 +33,15 @@ def many(episode):
     return build
 
 
+@pytest.fixture
+def many(sessions):
+    """Their outlines."""
+    return lambda prefix, count: outlined(*sessions(prefix, count))
+
+
 def test_without_earlier_rounds_everything_is_free_and_in_order(many):
     fresh = many("f", 5)
-    placement = place(fresh, read_earlier([]))
+    placement = place(fresh, pools_of())
     assert placement.free == fresh
     assert placement.inherited == pools_of()
     assert placement.dropped == []
@@ -38,13 +50,13 @@ def test_without_earlier_rounds_everything_is_free_and_in_order(many):
 @pytest.mark.parametrize("kind", ["id", "session", "task"])
 @pytest.mark.parametrize("pool", SPLITS)
 def test_a_shared_key_decides_the_pool(episode, kind, pool):
-    known = episode("known", initial_state="k=1\ncwd=~", task=TASK)
+    [known] = outlined(episode("known", initial_state="k=1\ncwd=~", task=TASK))
     twin = {
         "id": episode("known", initial_state="f=1\ncwd=~"),
         "session": episode("fresh", initial_state="k=1\ncwd=~"),
         "task": episode("fresh", initial_state="f=1\ncwd=~", task=RENAMED),
     }[kind]
-    stranger = episode("stranger", initial_state="s=1\ncwd=~")
+    twin, stranger = outlined(twin, episode("stranger", initial_state="s=1\ncwd=~"))
     placement = place([twin, stranger], pools_of(**{pool: [known]}))
     assert placement.inherited == pools_of(**{pool: [twin]})
     assert placement.free == [stranger]
@@ -54,12 +66,14 @@ def test_a_shared_key_binds_through_other_fresh_ones(episode):
     known = episode("known", initial_state="k=1\ncwd=~")
     near = episode("near", initial_state="k=1\ncwd=~", task=TASK)
     far = episode("far", initial_state="f=1\ncwd=~", task=RENAMED)
+    known, near, far = outlined(known, near, far)
     assert place([far, near], pools_of(held_out=[known])).inherited["held_out"] == [far, near]
 
 
 def test_a_group_that_several_pools_claim_is_dropped_whole(episode):
     known, other = episode("known", initial_state="k=1\ncwd=~"), episode("other", initial_state="o=1\ncwd=~")
-    bridge = [replace(known, id="x", task=TASK), replace(other, id="y", task=TASK)]
+    bridge = outlined(replace(known, id="x", task=TASK), replace(other, id="y", task=TASK))
+    known, other = outlined(known, other)
     placement = place(bridge, pools_of(held_out=[known], sft=[other]))
     assert placement.dropped == bridge
     assert placement.inherited == pools_of()
@@ -91,29 +105,40 @@ def test_what_is_fresh_is_not_replayed_as_well(many):
 
 
 def written(folder, pools, held_out_earlier=()):
-    for name, trajectories in pools.items():
-        write_trajectories(folder / f"{name}.parquet", trajectories)
+    for name in SPLITS:
+        write_trajectories(pool_file(folder, name), pools.get(name, []))
     write_trajectories(folder / EARLIER_HELD_OUT, held_out_earlier)
     return folder
 
 
-def test_earlier_rounds_are_read_together_and_each_trajectory_once(tmp_path, many):
-    a, b = many("a", 10), many("b", 10)
-    first = written(tmp_path / "1", pools_of(sft=a[:5], held_out=a[5:]))
-    second = written(tmp_path / "2", pools_of(sft=[*b[:5], *a[:2]], held_out=b[5:]), a[5:])
-    assert read_earlier([first, second]) == pools_of(sft=a[:5] + b[:5], held_out=a[5:] + b[5:])
-    assert read_earlier([second])["held_out"] == b[5:] + a[5:]
+def known(folders):
+    """Ids of all earlier trajectories, by pool."""
+    return {name: [each.id for each in outlines(files)] for name, files in earlier_files(folders).items()}
 
 
-def test_a_lake_older_than_the_file_of_earlier_sessions_is_read(tmp_path, many):
-    folder = written(tmp_path, pools_of(held_out=many("a", 3)))
+def named(prefix, *numbers):
+    return [f"{prefix}{number}" for number in numbers]
+
+
+def test_earlier_rounds_are_read_together_and_each_trajectory_once(tmp_path, sessions):
+    a, b = sessions("a", 10), sessions("b", 10)
+    first = written(tmp_path / "1", {"sft": a[:5], "held_out": a[5:]})
+    second = written(tmp_path / "2", {"sft": [*b[:5], *a[:2]], "held_out": b[5:]}, a[5:])
+    held_out = named("a", *range(5, 10)) + named("b", *range(5, 10))
+    sft = named("a", *range(5)) + named("b", *range(5))
+    assert known([first, second]) == {"cpt": [], "rl": [], "validation": [], "sft": sft, "held_out": held_out}
+    assert known([second])["held_out"] == held_out[5:] + held_out[:5]
+
+
+def test_a_lake_older_than_the_file_of_earlier_sessions_is_read(tmp_path, sessions):
+    folder = written(tmp_path, {"held_out": sessions("a", 3)})
     (folder / EARLIER_HELD_OUT).unlink()
-    assert len(read_earlier([folder])["held_out"]) == 3
+    assert known([folder])["held_out"] == named("a", 0, 1, 2)
 
 
 @pytest.mark.parametrize("name", TRAINING)
 def test_a_missing_earlier_pool_is_named(tmp_path, name):
-    written(tmp_path, pools_of())
-    (tmp_path / f"{name}.parquet").unlink()
+    written(tmp_path, {})
+    pool_file(tmp_path, name).unlink()
     with pytest.raises(StoreError, match=rf"{name}\.parquet"):
-        read_earlier([tmp_path])
+        known([tmp_path])
