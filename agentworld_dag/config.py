@@ -133,6 +133,16 @@ class Preset(Section):
                 _check_shards(stage, settings)
         return self
 
+    @model_validator(mode="after")
+    def _engines_share_out_the_processes(self) -> Self:
+        for stage, settings in (("training.world_model_rl", self.world_model_rl), ("agents.agent_rl", self.agent.rl)):
+            shared, ranks = settings.generation.tensor_parallel, self.compute.needs(stage).ranks
+            if ranks % shared:
+                raise ValueError(
+                    f"generation.tensor_parallel {shared} does not divide the {ranks} processes of {stage}"
+                )
+        return self
+
 
 def _check_shards(stage: str, settings: Supervised | GroupRl) -> None:
     if settings.optimizer == "muon":

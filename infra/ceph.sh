@@ -31,8 +31,6 @@ held = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
 print(*(each.getsockname()[1] for each in held))' "$1"
 }
 
-secret() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
-
 write_conf() {
   local ports
   read -r -a ports < <(free_ports 3)
@@ -70,7 +68,7 @@ start() {
   [ ! -e "$conf" ] || { echo "$dir is in use; infra/ceph.sh stop $dir first" >&2; exit 1; }
   mkdir -p "$dir"/{mon,osd,rgw}
   close_inherited
-  fsid=$(python3 -c 'import uuid; print(uuid.uuid4())') key=$(secret 10) secret=$(secret 20)
+  fsid=$(python3 -c 'import uuid; print(uuid.uuid4())')
   write_conf
   trap give_up EXIT
   bring_up >"$dir/start.log" 2>&1
@@ -94,8 +92,7 @@ bring_up() {
   within 60 ceph -c "$conf" --connect-timeout 50 osd create "$fsid"
   within 60 ceph-osd -c "$conf" -i 0 --mkfs --osd-uuid "$fsid"
   within 60 ceph-osd -c "$conf" -i 0
-  within 120 radosgw-admin -c "$conf" user create --uid lake --display-name lake --access-key "$key" \
-    --secret "$secret" >/dev/null # prints both
+  make_user
   within 120 radosgw -c "$conf" -n client.rgw
   wait_for "$gateway"
   make_bucket
@@ -117,6 +114,15 @@ wait_for() {
     sleep 0.2
   done
   return 1
+}
+
+make_user() { # the gateway chooses the keys and prints them: given to it, everybody could read them on the command line
+  local user
+  user=$(within 120 radosgw-admin -c "$conf" user create --uid lake --display-name lake)
+  read -r key secret < <(python3 -c '
+import json, sys
+[keys] = json.load(sys.stdin)["keys"]
+print(keys["access_key"], keys["secret_key"])' <<<"$user")
 }
 
 make_bucket() { # signed the old way, which needs no library; the gateway still takes it

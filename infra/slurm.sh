@@ -94,16 +94,20 @@ start() {
   munged --force --socket="$dir/munge.socket" --key-file="$dir/munge.key" --pid-file="$dir/munged.pid" \
     --log-file="$dir/munged.log" --seed-file="$dir/munged.seed"
   export SLURM_CONF=$dir/slurm.conf
+  trap give_up EXIT
   slurmctld -c
   for node in $(sed -n 's/^NodeName=\([^ ]*\) .*/\1/p' "$SLURM_CONF"); do slurmd -c -N "$node"; done
   for _ in $(seq 100); do
-    [ "$(sinfo --noheader --partition=work --format='%t %D' 2>/dev/null)" = "idle $nodes" ] && return
+    [ "$(sinfo --noheader --partition=work --format='%t %D' 2>/dev/null)" = "idle $nodes" ] && { trap - EXIT; return; }
     sleep 0.2
   done
   echo "$nodes idle nodes wanted, found $(sinfo --noheader --partition=work --format='%t %D' 2>&1) after 20 s, see $dir/*.log" >&2
-  tail -n 5 "$dir"/slurm*.log >&2
-  stop
   exit 1
+}
+
+give_up() {
+  tail -n 5 "$dir"/slurm*.log >&2 || true
+  stop
 }
 
 stop() {
@@ -120,12 +124,19 @@ stop() {
 end() { # the daemon whose id is in the file, and waits for it
   local pid
   pid=$(cat "$1" 2>/dev/null) || return 0
+  is_ours "$pid" || return 0
   kill "$pid" 2>/dev/null || return 0
   for _ in $(seq 100); do
-    kill -0 "$pid" 2>/dev/null || return 0
+    is_ours "$pid" || return 0
     sleep 0.1
   done
-  kill -KILL "$pid"
+  kill -KILL "$pid" 2>/dev/null || true
+}
+
+is_ours() { # a file outlives its daemon that was killed, and another process may have the id by now
+  local found=(grep --quiet --no-messages --null-data --fixed-strings)
+  "${found[@]}" "$dir/" "/proc/$1/cmdline" ||
+    "${found[@]}" --line-regexp "SLURM_CONF=$dir/slurm.conf" "/proc/$1/environ"
 }
 
 case ${1:-} in

@@ -170,6 +170,14 @@ def test_shards_that_could_not_be_trained_are_refused(tmp_path, settings, compla
     assert load_preset(path).compute.needs("training.world_model_rl").sharding == "fsdp2"
 
 
+def test_an_engine_that_cannot_be_split_over_the_processes_is_refused(tmp_path):
+    path = write_preset(tmp_path / "preset.yaml", world_model_rl={"generation": {"tensor_parallel": 2}})
+    with pytest.raises(
+        ConfigError, match=r"tensor_parallel 2 does not divide the 1 processes of training\.world_model_rl"
+    ):
+        load_preset(path)
+
+
 @pytest.mark.parametrize("field", ["cpt.lr", "agent.rl.beta", "seed"])
 def test_an_unknown_key_is_refused_by_name(changed, field):
     with pytest.raises(ConfigError) as caught:

@@ -114,9 +114,13 @@ class JobFolder:
         path.write_text(script)
         return path
 
+    def environments(self) -> list[Path]:
+        """Of jobs that have not started."""
+        return list(self.path.glob(f"{ENVIRONMENT}-*"))
+
     def forget_environment(self) -> None:
         """Of jobs that will not start any more."""
-        for path in self.path.glob(f"{ENVIRONMENT}-*"):
+        for path in self.environments():
             path.unlink(missing_ok=True)
 
     def pass_on(self) -> None:

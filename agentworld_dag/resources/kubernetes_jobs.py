@@ -64,7 +64,7 @@ class KubernetesJobs(dg.ConfigurableResource):
                 pods.begin(body)
                 pod, is_there = pods.ended(pod_name(script))
             except INTERRUPTS:
-                pods.stop(pod_name(script), needs.grace_s)
+                pods.stop(pod_name(script), str(script.out), needs.grace_s)
                 raise
         if not is_there:
             return vanished(pod)

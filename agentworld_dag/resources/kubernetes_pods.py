@@ -1,16 +1,17 @@
 """The calls to Kubernetes that the life of one stage's pod takes, each of which outlives a lost connection."""
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from agentworld_dag.resources.kubernetes_pod import CONTAINER, OUT, Pod, is_over, stuck, waits_for
-from agentworld_dag.resources.remote_job import POLL_S, Answer, answered
+from agentworld_dag.resources.remote_job import POLL_S, STOP_PATIENCE_S, Answer, answered
 
 if TYPE_CHECKING:
     from kubernetes.client import CoreV1Api
@@ -42,10 +43,10 @@ class Pods:
         pod = self._seen(name)
         if pod is None:
             return self._created(body)
+        self._check_own(pod, body)
         if is_over(pod) or pod.metadata.deletion_timestamp:
             self.clear(pod)
             return False
-        self._check_own(pod, body)
         self.context.log.info(f"attached to pod {name}")
         return True
 
@@ -61,24 +62,25 @@ class Pods:
             time.sleep(POLL_S)
         return last, False
 
-    def stop(self, name: str, grace_s: float) -> None:
-        """Ask the stage to stop and wait until its pod is gone."""
-        deadline = time.monotonic() + grace_s + LEEWAY_S
+    def stop(self, name: str, out: str, grace_s: float) -> None:
+        """Ask the stage that fills `out` to stop and wait until its pod is gone. Tells what keeps it from that."""
+        patient = replace(self, patience_s=min(self.patience_s, STOP_PATIENCE_S))
         try:
-            self._delete(name)
-            while self._read(name):
-                if time.monotonic() > deadline:
-                    raise ConnectionError("still there")
-                time.sleep(POLL_S)
-        except ConnectionError as error:
-            told = f"pod {name} may go on ({error}); stop it by `kubectl delete pod {name} -n {self.namespace}`"
-            self.context.log.error(told)
+            pod = patient._seen(name)
+            if pod and _filled_by(pod) == out:
+                patient.clear(pod, grace_s + LEEWAY_S)
+        except dg.Failure as failure:  # the caller is being cancelled, and nothing may take the place of that
+            by_hand = f"stop it by `kubectl delete pod {name} -n {self.namespace}`"
+            self.context.log.error(f"pod {name} may go on ({failure.description}); {by_hand}")
 
-    def clear(self, pod: Pod) -> None:
+    def clear(self, pod: Pod, within_s: float = math.inf) -> None:
         """Delete this very pod and wait until it is gone: by its name alone it could be one that took its place."""
         name, uid = pod.metadata.name, pod.metadata.uid
         self._answered(partial(self._delete, name, uid))
+        deadline = time.monotonic() + within_s
         while (there := self._seen(name)) and there.metadata.uid == uid:
+            if time.monotonic() > deadline:
+                raise dg.Failure(f"still there {within_s:g} s after it was deleted", allow_retries=False)
             time.sleep(POLL_S)
 
     def lines(self, name: str) -> Iterator[str]:
@@ -123,7 +125,7 @@ class Pods:
         return self._answered(partial(self._create, body))
 
     def _check_own(self, pod: Pod, body: Mapping[str, Any]) -> None:
-        found = (pod.metadata.annotations or {}).get(OUT)
+        found = _filled_by(pod)
         expected = body["metadata"]["annotations"][OUT]
         if found != expected:
             told = f"pod {pod.metadata.name} fills {found}, expected {expected}: give every lake a namespace of its own"
@@ -137,13 +139,19 @@ class Pods:
         with _reaching():
             return _unless((NOT_FOUND,), partial(self.core.read_namespaced_pod, name, self.namespace))
 
-    def _delete(self, name: str, uid: str | None = None) -> None:
+    def _delete(self, name: str, uid: str) -> None:
         """`uid`: of the pod that is meant; one of another stays."""
         from kubernetes.client import V1DeleteOptions, V1Preconditions
 
-        meant = {"body": V1DeleteOptions(preconditions=V1Preconditions(uid=uid))} if uid else {}
+        meant = V1DeleteOptions(preconditions=V1Preconditions(uid=uid))
         with _reaching():
-            _unless((NOT_FOUND, CONFLICT), partial(self.core.delete_namespaced_pod, name, self.namespace, **meant))
+            delete = partial(self.core.delete_namespaced_pod, name, self.namespace, body=meant)
+            _unless((NOT_FOUND, CONFLICT), delete)
+
+
+def _filled_by(pod: Pod) -> str | None:
+    """The folder of its artifact."""
+    return (pod.metadata.annotations or {}).get(OUT)
 
 
 def _unless(statuses: Collection[int], call: Callable[..., Any]) -> Any:

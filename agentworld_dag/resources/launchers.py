@@ -66,10 +66,18 @@ def _with_options(launcher: type[Jobs], home: Home, variable: str) -> Jobs:
     given = os.environ.get(variable) or "{}"
     try:
         return launcher(tracking_uri=home.mlflow_uri, **_fields(given, set(launcher.model_fields)))
-    except (ValidationError, ValueError) as error:
+    except ValueError as error:
         known = ", ".join(sorted(set(launcher.model_fields) - {"tracking_uri"}))
-        told = f"{variable}={given}: expected a JSON object with fields of {known}"
-        raise ConfigError(f"{told} ({' '.join(str(error).split())})") from error
+        told = f"{variable}: expected a JSON object with fields of {known} ({_why(error)})"
+        raise ConfigError(told) from None  # the cause has the values, and keys may be among them
+
+
+def _why(error: ValueError) -> str:
+    """Without what was given."""
+    if isinstance(error, ValidationError):
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in found)
+    return str(error)
 
 
 def _fields(given: str, known: set[str]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from pydantic import Field
 from agentworld_dag.compute import Needs
 from agentworld_dag.resources.ending import Ending, Reason, by_exit_code, refuse_several_nodes, run_to_the_end
 from agentworld_dag.resources.preset import RunPreset
-from agentworld_dag.resources.remote_job import INTERRUPTS, POLL_S, JobLog, answered
+from agentworld_dag.resources.remote_job import INTERRUPTS, POLL_S, STOP_PATIENCE_S, JobLog, answered
 from agentworld_dag.resources.script import Script
 
 if TYPE_CHECKING:
@@ -181,17 +181,27 @@ def _job(client: "JobSubmissionClient", name: str) -> "JobDetails | None":
 
 
 def _stop(context: dg.AssetExecutionContext, client: "JobSubmissionClient", name: str, grace_s: float) -> None:
-    """Ask the job to stop and wait until it has."""
-    deadline = time.monotonic() + grace_s + LEEWAY_S
+    """Ask the job to stop and wait until it has. Tells what keeps it from that."""
     try:
+        answered(context, ENGINE, STOP_PATIENCE_S, lambda: _ask_to_stop(client, name))
+        deadline = time.monotonic() + grace_s + LEEWAY_S
+        while (job := answered(context, ENGINE, STOP_PATIENCE_S, lambda: _live_job(client, name))) is not None:
+            if time.monotonic() > deadline:
+                raise dg.Failure(f"still {job.status}", allow_retries=False)
+            time.sleep(POLL_S)
+    except dg.Failure as failure:  # the caller is being cancelled, and nothing may take the place of that
+        context.log.error(f"job {name} may go on ({failure.description}); stop it by `ray job stop {name}`")
+
+
+def _ask_to_stop(client: "JobSubmissionClient", name: str) -> None:
+    if _live_job(client, name):
         with _reaching():
             client.stop_job(name)
-        while (job := _job(client, name)) and not job.status.is_terminal():
-            if time.monotonic() > deadline:
-                raise ConnectionError(f"still {job.status}")
-            time.sleep(POLL_S)
-    except ConnectionError as error:
-        context.log.error(f"job {name} may go on ({error}); stop it by `ray job stop {name}`")
+
+
+def _live_job(client: "JobSubmissionClient", name: str) -> "JobDetails | None":
+    job = _job(client, name)
+    return None if job is None or job.status.is_terminal() else job
 
 
 def _lines(client: "JobSubmissionClient", name: str) -> Iterator[str]:

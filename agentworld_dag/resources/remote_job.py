@@ -24,6 +24,8 @@ INTERRUPTS = (dg.DagsterExecutionInterruptedError, KeyboardInterrupt)
 """How a step learns that it has been cancelled."""
 
 POLL_S = 2
+STOP_PATIENCE_S = 600
+"""Longest that a cancelled step asks an engine out of reach: its run is given up after 900 s (infra/dagster.yaml)."""
 LAST_LINES_S = 30
 """Longest wait for the rest of the log of a job that has ended."""
 MESSAGE = f'{{"{PIPES_PROTOCOL_VERSION_FIELD}"'

@@ -83,6 +83,7 @@ class SlurmJobs(dg.ConfigurableResource):
             except (dg.DagsterExecutionInterruptedError, KeyboardInterrupt):
                 self._cancel(context, script.name, folder)
                 raise
+            self._forget(context, script.name, folder)
         if job and job.state == "COMPLETED":
             _wait_for_result(script.out)
         if job is None and is_complete(script.out):
@@ -99,6 +100,7 @@ class SlurmJobs(dg.ConfigurableResource):
             if found := slurm_client.live_job(request.name, folder.path):
                 context.log.info(f"goes on with job {found}, which runs or waits already")
                 return found
+            folder.forget_environment()
             made = _submitted(request, folder)
             context.log.info(f"submitted job {made}; what it prints is in {folder.output}")
             return made
@@ -126,7 +128,15 @@ class SlurmJobs(dg.ConfigurableResource):
         self._patiently(context, lambda: slurm_client.cancel(job_id))
         context.log.info(f"cancelled job {job_id}")
         self._watched(context, job_id, folder)
-        folder.forget_environment()
+        self._forget(context, name, folder)
+
+    def _forget(self, context: dg.AssetExecutionContext, name: str, folder: JobFolder) -> None:
+        """Environments of jobs that ended before they started; another step may have submitted one meanwhile."""
+        if not folder.environments():
+            return
+        with folder.locked():
+            if self._patiently(context, lambda: slurm_client.live_job(name, folder.path)) is None:
+                folder.forget_environment()
 
     def _patiently(self, context: dg.AssetExecutionContext, ask: Callable[[], Answer]) -> Answer:
         """Slurm's answer, asked for again while its controller is not there. Raises Unreachable in the end."""

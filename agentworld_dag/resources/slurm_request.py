@@ -20,6 +20,8 @@ from agentworld_dag.resources.job_folder import OUTPUT
 EARLY_S = 60
 """Slurm may send the signal before the time limit up to a minute early, and rounds limits up to whole minutes."""
 MINUTE_S = 60
+WITHHELD = frozenset({"AGENTWORLD_DATABASE", "AGENTWORLD_KUBERNETES", "AGENTWORLD_RAY", "MLFLOW_BACKEND_STORE_URI"})
+"""Of the machine with Dagster alone: they have passwords and keys in them that no stage needs."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def job_script(command: Sequence[str], nodes: int, environment: str) -> str:
 def passed_variables(patterns: Iterable[str]) -> Mapping[str, str]:
     """Of this process's environment, what the job gets too."""
     wanted = tuple(patterns)
-    return {name: value for name, value in os.environ.items() if any(fnmatch.fnmatch(name, each) for each in wanted)}
+    passed = (name for name in os.environ if any(fnmatch.fnmatch(name, each) for each in wanted))
+    return {name: os.environ[name] for name in passed if name not in WITHHELD}
 
 
 def _checked(image_option: str | None, image: str) -> str:

@@ -96,33 +96,36 @@ def _logits(case: Case) -> float:
 
 
 def _engine_weights(case: Case) -> float:
+    """A part of the policy's where it has an engine of its own, and a part of the simulator's."""
     rollouts, work = case.plan.rollouts, case.work
-    copies = int(rollouts.separate and work.cached_tokens > 0) + int(work.simulator_cached_tokens > 0)
-    return copies * parameters(case.model).total * rollouts.bytes / rollouts.engine_gpus
+    policy = int(rollouts.separate and work.cached_tokens > 0) / work.engine_gpus
+    simulator = int(work.simulator_cached_tokens > 0) / rollouts.engine_gpus
+    return (policy + simulator) * parameters(case.model).total * rollouts.bytes
 
 
 def _kv_cache(case: Case) -> float:
     """Of all sequences at once, at their mean length."""
-    work, sequences = case.work, case.plan.rollouts.sequences
-    growing = (work.cached_tokens + work.simulator_cached_tokens) * _per_token(case)
-    engines = int(work.cached_tokens > 0) + int(work.simulator_cached_tokens > 0)
-    return sequences * (growing + engines * _state(case))
+    work, rollouts = case.work, case.plan.rollouts
+    engines = ((work.cached_tokens, work.engine_gpus), (work.simulator_cached_tokens, rollouts.engine_gpus))
+    return rollouts.sequences * sum(
+        tokens * _per_token(case, gpus) + _state(case, gpus) for tokens, gpus in engines if tokens
+    )
 
 
-def _per_token(case: Case) -> float:
+def _per_token(case: Case, gpus: int) -> float:
     """Keys and values on one device; a head cannot be split between the GPUs of an engine."""
-    heads = ceil(case.model.kv_heads / case.plan.rollouts.engine_gpus)
+    heads = ceil(case.model.kv_heads / gpus)
     return 2 * heads * case.model.head_size * full_layers(case.model) * case.plan.rollouts.bytes
 
 
-def _state(case: Case) -> float:
+def _state(case: Case, gpus: int) -> float:
     """Of one sequence in the layers of linear attention, whatever its length: float32, and the convolution's window."""
     model, linear = case.model, case.model.linear_attention
     if linear is None:
         return 0.0
     values = linear.value_heads * linear.head_size * linear.head_size
     size = WHOLE * values + case.plan.rollouts.bytes * mixed_size(linear) * (linear.kernel - 1)
-    return (model.layers - full_layers(model)) * size / case.plan.rollouts.engine_gpus
+    return (model.layers - full_layers(model)) * size / gpus
 
 
 def _gib(parts: dict[str, float]) -> dict[str, float]:

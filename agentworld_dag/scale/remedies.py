@@ -34,7 +34,7 @@ def _changes(case: Case) -> Iterator[Tried]:
     if case.sharded:
         yield _wider(case, "one sequence over {} GPUs", case.plan.sequence_gpus, _with_sequence_gpus)
     if case.sharded and case.work.cached_tokens:
-        yield _wider(case, "an engine over {} GPUs", case.plan.rollouts.engine_gpus, _with_engine_gpus)
+        yield _wider(case, "an engine over {} GPUs", case.work.engine_gpus, _with_engine_gpus)
     yield [("moments in 8 bits", _planned(case, bytes=case.plan.bytes.model_copy(update={"moment": 1})))]
     yield _more_nodes(case) if case.on_gpu else _more_memory(case)
 
@@ -75,7 +75,7 @@ def _with_sequence_gpus(case: Case, gpus: int) -> Case:
 
 
 def _with_engine_gpus(case: Case, gpus: int) -> Case:
-    return _generating(case, engine_gpus=gpus)
+    return _generating(replace(case, work=replace(case.work, engine_gpus=gpus)), engine_gpus=gpus)
 
 
 def _asking(case: Case, **changes: object) -> Case:

@@ -59,7 +59,7 @@ class Rollouts(Section):
     separate: bool
     """Whether an engine holds weights of its own (vLLM); otherwise the weights in training generate."""
     engine_gpus: Count
-    """That share one copy of an engine's weights."""
+    """That share one copy of a simulator's weights; those of the policy, `generation.tensor_parallel` says."""
     bytes: Literal[1, 2, 4]
     """Of a weight, a key or a value there."""
     sequences: Count

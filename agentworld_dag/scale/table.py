@@ -37,6 +37,10 @@ def _assumed(preset: Preset) -> Iterator[str]:
     yield (
         f"  bytes: weight {each.weight}, gradient {each.gradient}, master weight {each.master}, moment {each.moment};"
     )
+    if plan.sequence_gpus > 1:
+        yield f"  one sequence in training split over {plan.sequence_gpus} GPUs, which is not built;"
+    if (gpus := plan.rollouts.engine_gpus) > 1:
+        yield f"  engines split over {gpus} GPUs: the policy's beside training, and a simulator's server on each node;"
     yield (
         f"  mean tokens: sample {lengths.sample:,}, world model's prompt {lengths.world_model_prompt:,}, "
         f"agent's episode {lengths.agent_episode:,}"

@@ -31,6 +31,8 @@ class Workload:
     """Of one of the policy's sequences while it is generated; 0 where nothing is."""
     simulator_cached_tokens: int = 0
     """Of one answer of a simulator in the same process; 0 where there is none."""
+    engine_gpus: int = 1
+    """That share one copy of the policy's engine."""
 
 
 def workloads(preset: Preset) -> Mapping[str, Workload]:
@@ -89,4 +91,5 @@ def _passes(preset: Preset, settings: GroupRl, rows: int, row_tokens: int) -> di
         "tokens_per_pass": rows * row_tokens // settings.passes_per_step,
         "longest_tokens": preset.model.max_tokens,
         "sequence_tokens": row_tokens,
+        "engine_gpus": settings.generation.tensor_parallel,
     }

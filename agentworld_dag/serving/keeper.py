@@ -4,9 +4,11 @@
 
 A model server has processes of its own, and none may outlive the stage that
 started it, however the stage ends: a kill -9 leaves nobody there to clean up.
+Where the keeper itself is killed, the kernel asks the command to end.
 Ends with the command's exit code, negative signals as 128 and the signal.
 """
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -18,6 +20,7 @@ from contextlib import suppress
 GRACE_S = 15.0
 """From being asked to end to being killed."""
 LOOK_EVERY_S = 0.5
+PR_SET_PDEATHSIG = 1
 
 
 def main(arguments: list[str]) -> int:
@@ -25,7 +28,9 @@ def main(arguments: list[str]) -> int:
     asked = threading.Event()
     for kind in (signal.SIGTERM, signal.SIGINT):
         signal.signal(kind, lambda *_: asked.set())
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    libc = ctypes.CDLL(None)  # loaded before the fork, after which little may be done
+    ask_for_end = lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)  # noqa: E731
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=ask_for_end)
     try:
         while server.poll() is None and os.getppid() == parent and not asked.wait(LOOK_EVERY_S):
             pass

@@ -1,13 +1,14 @@
 """A vLLM server for one checkpoint: found at the preset's address, or started here and stopped afterwards.
 
 A started one listens on a free port of this machine, behind a key that only
-this process knows, with prefix caching on. It belongs to the process of the
+the stage knows, with prefix caching on. It belongs to the process of the
 stage, for the stage knows when it is done and runs where the GPUs are. To
 share one between stages, start it by hand and name its address.
 """
 
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -33,6 +34,11 @@ PYTHON = "AGENTWORLD_VLLM_PYTHON"
 KEY = "AGENTWORLD_MODEL_API_KEY"
 SHOWN_CHARS, SHOWN_LINES = 1200, 4
 LOOK_EVERY_S, CALL_TIMEOUT_S = 0.5, 10.0
+OF_TORCHRUN = re.compile(
+    r"(LOCAL_|GROUP_|ROLE_)?(RANK|WORLD_SIZE)|ROLE_NAME|MASTER_(ADDR|PORT)|(TORCHELASTIC|PET|ACCELERATE|FSDP)_.*"
+)
+"""Variables that a stage of several processes has: vLLM would take its place among these for one among its own."""
+OUT_OF_MEMORY = re.compile(r"out of memory|No available memory for the cache blocks|Free memory on device", re.I)
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,11 @@ class Server:
     key: str = field(repr=False)
     ended: Callable[[], str]
     """Why it is gone, as far as this process can know; empty while it is not."""
+
+
+def unknown() -> str:
+    """Of a server that another process has started."""
+    return ""
 
 
 @contextmanager
@@ -84,7 +95,7 @@ def started(checkpoint: Path, settings: Serving) -> Iterator[Server]:
 def _attached(checkpoint: Path, url: str) -> Server | None:
     key = os.environ.get(KEY, "")
     found = _entry_of(checkpoint, _models(url, key))
-    return Server(url, found["id"], found["max_model_len"], key, lambda: "") if found else None
+    return Server(url, found["id"], found["max_model_len"], key, unknown) if found else None
 
 
 def _models(url: str, key: str) -> list[dict[str, Any]]:
@@ -130,7 +141,7 @@ def _command(checkpoint: Path, port: int, settings: Serving) -> list[str]:
 def _launch(command: list[str], key: str, log: Path) -> "subprocess.Popen[bytes]":
     environment = {
         "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB, where no GPU is; a variable of the machine is stronger
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not OF_TORCHRUN.fullmatch(name)},
         "VLLM_API_KEY": key,
         "HF_HUB_OFFLINE": "1",
         "VLLM_NO_USAGE_STATS": "1",
@@ -172,8 +183,10 @@ def _is_healthy(root: str) -> bool:
 
 
 def _cause(process: "subprocess.Popen[bytes]", checkpoint: Path, log: Path) -> str:
-    code = process.poll()
-    return "" if code is None else f"the vLLM server of {checkpoint} ended with code {code}; {_told(log)}"
+    if (code := process.poll()) is None:
+        return ""
+    why = "ran out of memory and " if OUT_OF_MEMORY.search(log.read_text(errors="replace")) else ""
+    return f"the vLLM server of {checkpoint} {why}ended with code {code}; {_told(log)}"
 
 
 def _told(log: Path) -> str:

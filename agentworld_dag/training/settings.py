@@ -124,6 +124,8 @@ class Generation(Section):
     """Of a GPU, that a vLLM in the same process may take while it writes."""
     max_tokens: Count | None
     """Its context; null means the checkpoint's own."""
+    tensor_parallel: Count
+    """Processes whose GPUs share one copy of it, where it is in the same process; a server knows its own."""
 
     @model_validator(mode="after")
     def _a_server_has_an_address(self) -> Self:

@@ -61,5 +61,6 @@ def _generation(settings: Generation) -> dict[str, Any]:
         "vllm_server_base_url": settings.url,
         "vllm_gpu_memory_utilization": settings.memory_share,
         "vllm_max_model_length": settings.max_tokens,
+        "vllm_tensor_parallel_size": settings.tensor_parallel,
         "vllm_enable_sleep_mode": settings.engine == "colocate",
     }

@@ -96,6 +96,8 @@ class Stub(ThreadingHTTPServer):
         self.planned: list[dict[str, Any]] = []
         self.forbidden: set[str] = set()
         """Namespaces in which nobody may create a pod."""
+        self.undeletable: set[str] = set()
+        """Namespaces in which nobody may delete one."""
         self.lock = threading.Lock()
         # a stage dies with the thread that started it, and a handler's thread dies with its connection
         self.spawner = ThreadPoolExecutor(1)
@@ -179,6 +181,8 @@ class Handler(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or "{}")
         if pod is None:
             return self._answer(404, _refusal(404))
+        if namespace in self.server.undeletable:
+            return self._answer(403, _refusal(403))
         if asked.get("preconditions", {}).get("uid", pod.uid) != pod.uid:
             return self._answer(409, _refusal(409))
         self.server.delete((namespace, name))

@@ -60,6 +60,19 @@ def ends_what_is_cancelled(launcher: Any, tmp_path: Path) -> None:
     assert is_gone(stage)
 
 
+def ends_what_is_cancelled_without_a_connection(launcher: Any, tmp_path: Path, connection: Breakable) -> None:
+    step = begun(launcher, tmp_path, "sleep")
+    [stage] = attempts(tmp_path)
+    connection.cut()
+    step.send_signal(signal.SIGINT)
+    time.sleep(5)
+    assert step.poll() is None
+    assert not is_gone(stage)
+    connection.mend()
+    step.wait(DEADLINE_S)
+    assert is_gone(stage)
+
+
 def attaches_to_what_is_there(launcher: Any, tmp_path: Path) -> None:
     step = begun(launcher, tmp_path, "wait")
     step.kill()

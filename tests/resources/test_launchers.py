@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
 
@@ -49,8 +50,27 @@ def test_ray_and_kubernetes_take_their_fields_from_an_object(monkeypatch: pytest
 def test_fields_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("AGENTWORLD_JOBS", "kubernetes")
     monkeypatch.setenv("AGENTWORLD_KUBERNETES", given)
-    with pytest.raises(ConfigError, match="expected a JSON object with fields of claims, container_security, image, "):
+    with pytest.raises(
+        ConfigError, match="expected a JSON object with fields of claims, container_security, image, namespace"
+    ):
         launcher_from_environment(HOME)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ('{"runtime_envs": {"env_vars": {"KEY": "hush-hush"}}}', "unknown: runtime_envs"),
+        ('{"runtime_env": "KEY=hush-hush"}', "runtime_env: "),
+        ('{"patience_s": "hush-hush", "runtime_env": {"env_vars": {"KEY": "hush-hush"}}}', "patience_s: "),
+        ('{"runtime_env": {"env_vars": {"KEY": "hush-hush"}}', "column"),
+    ],
+)
+def test_a_refusal_names_fields_and_shows_no_value(monkeypatch: pytest.MonkeyPatch, given: str, named: str) -> None:
+    monkeypatch.setenv("AGENTWORLD_JOBS", "ray")
+    monkeypatch.setenv("AGENTWORLD_RAY", given)
+    with pytest.raises(ConfigError, match=f"AGENTWORLD_RAY: expected a JSON object with .*{named}") as caught:
+        launcher_from_environment(HOME)
+    assert "hush-hush" not in "".join(format_exception(caught.value))
 
 
 def test_another_name_is_refused_with_those_that_are_known(monkeypatch: pytest.MonkeyPatch) -> None:

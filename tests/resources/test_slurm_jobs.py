@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from agentworld_dag.artifacts import is_complete, read_result
 from agentworld_dag.resources import slurm_client
+from agentworld_dag.resources.job_folder import JobFolder
 from agentworld_dag.resources.local_jobs import LocalJobs
 from agentworld_dag.resources.script import Launcher, Script
 from tests.resources.launching import launched, logged, reason, toy
@@ -221,6 +223,41 @@ def test_credentials_reach_the_stage_and_nobody_else(tmp_path: Path, monkeypatch
     assert going.wait(SEEN_WITHIN_S) == 0
     assert "swordfish" not in shown + script
     assert not left
+
+
+def test_a_job_that_is_cancelled_before_it_starts_leaves_no_credentials(tmp_path: Path) -> None:
+    with ThreadPoolExecutor() as beside:
+        running = beside.submit(launched, slurm_jobs(tmp_path, "--begin=now+1hour"), toy(tmp_path, ""), tmp_path)
+        wait_until(lambda: job_of(tmp_path))
+        assert environments(tmp_path)
+        told("scancel", str(job_of(tmp_path)))
+        running.result()
+    assert not environments(tmp_path)
+
+
+def test_credentials_that_a_dead_step_has_left_go_when_the_next_begins(tmp_path: Path) -> None:
+    JobFolder((tmp_path / "jobs" / toy(tmp_path, "").name).resolve()).begin_anew({"KEY": "swordfish"})
+    [left] = environments(tmp_path)
+    going = step(tmp_path, f"until {tmp_path / 'go'}", BEGUN)
+    assert not left.exists()
+    (tmp_path / "go").touch()
+    assert going.wait(SEEN_WITHIN_S) == 0
+
+
+def test_credentials_that_a_job_will_read_stay(tmp_path: Path) -> None:
+    """Also when a step that watched an earlier one ends later than the next began."""
+    with ThreadPoolExecutor() as beside:
+        running = beside.submit(launched, slurm_jobs(tmp_path, "--begin=now+1hour"), toy(tmp_path, ""), tmp_path)
+        wait_until(lambda: job_of(tmp_path))
+        folder = JobFolder((tmp_path / "jobs" / toy(tmp_path, "").name).resolve())
+        slurm_jobs(tmp_path)._forget(dg.build_asset_context(), toy(tmp_path, "").name, folder)
+        assert environments(tmp_path)
+        told("scancel", str(job_of(tmp_path)))
+        running.result()
+
+
+def environments(tmp_path: Path) -> list[Path]:
+    return list((tmp_path / "jobs").rglob("environment-*"))
 
 
 def test_the_same_seed_makes_the_same_weights_here_and_on_slurm(tmp_path: Path, splits: Path) -> None:

@@ -65,3 +65,14 @@ def test_only_named_variables_are_passed(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("DAGSTER_HOME", "/home")
     assert passed_variables(["AWS_*", "ABSENT"]).get("AWS_REGION") == "here"
     assert not {"DAGSTER_HOME", "ABSENT", "PATH"} & set(passed_variables(["AWS_*", "ABSENT"]))
+
+
+def test_no_job_gets_the_databases_of_dagster_and_mlflow_or_a_launcher_s_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = {"AGENTWORLD_DATABASE", "AGENTWORLD_RAY", "AGENTWORLD_KUBERNETES", "MLFLOW_BACKEND_STORE_URI"}
+    for name in (*kept, "AGENTWORLD_JUDGE_API_KEY"):
+        monkeypatch.setenv(name, "swordfish")
+    passed = passed_variables(["AGENTWORLD_*", "MLFLOW_*"])
+    assert "AGENTWORLD_JUDGE_API_KEY" in passed
+    assert not kept & set(passed)

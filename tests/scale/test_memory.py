@@ -97,7 +97,8 @@ def test_what_is_saved_is_less_than_all_of_it():
 
 def _with_engine(found: Case, gpus: int) -> Case:
     rollouts = found.plan.rollouts.model_copy(update={"engine_gpus": gpus})
-    return replace(found, plan=found.plan.model_copy(update={"rollouts": rollouts}))
+    work = replace(found.work, engine_gpus=gpus)
+    return replace(found, work=work, plan=found.plan.model_copy(update={"rollouts": rollouts}))
 
 
 def _bytes(tensors: list[torch.Tensor]) -> int:

@@ -13,6 +13,8 @@ from agentworld_dag.home import PRESETS
 from agentworld_dag.scale.workload import workloads
 from tests.preset_file import write_preset
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.mark.parametrize("preset", sorted(path.stem for path in PRESETS.glob("*.yaml")))
 def test_every_preset_has_a_plan_in_which_it_fits(capsys, preset):
@@ -22,6 +24,18 @@ def test_every_preset_has_a_plan_in_which_it_fits(capsys, preset):
     assert "TOO MUCH" not in shown
     assert shown.count(" fits") == len(workloads(load_preset(PRESETS / f"{preset}.yaml")))
     assert max(map(len, shown.splitlines())) <= 120
+
+
+def test_the_page_shows_what_is_printed(capsys):
+    cli.main(["plan", "--preset", "base"])
+    assert f"```\n{capsys.readouterr().out}```" in (ROOT / "docs" / "scale.md").read_text()
+
+
+def test_what_is_not_built_is_among_what_is_assumed(capsys):
+    cli.main(["plan", "--preset", "base"])
+    assert "one sequence in training split over 8 GPUs, which is not built" in capsys.readouterr().out
+    cli.main(["plan", "--preset", "small"])
+    assert "split over" not in capsys.readouterr().out
 
 
 def test_one_stage_alone(capsys):

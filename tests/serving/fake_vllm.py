@@ -6,6 +6,7 @@ process of its own (`install`) with one token, and misbehaves as told.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ from agentworld_dag.serving.settings import Serving
 WINDOW = 1024
 ONLY_TOKEN = 7
 PIDS = "pids"
-"""File below the fake's package with the process ids of a server and its child."""
+"""File below the fake's package with a line for every server: its process id and its child's."""
 
 
 def settings(**changes: Any) -> Serving:
@@ -135,12 +136,16 @@ def install(folder: Path, behaviour: str) -> str:
 
 
 def main(behaviour: str, pids: str) -> None:
-    """healthy, broken (ends at once), silent (never healthy), mortal (ends at the third prompt)."""
+    """healthy, broken or full (ends at once), silent (never healthy), mortal (ends at the third prompt)."""
     options = dict(word.removeprefix("--").split("=", 1) for word in sys.argv[1:] if "=" in word)
     child = subprocess.Popen(["sleep", "600"])
-    Path(pids).write_text(f"{os.getpid()} {child.pid}")
+    with Path(pids).open("a") as file:
+        file.write(f"{os.getpid()} {child.pid}\n")
     if behaviour == "broken":
         sys.exit("loading\nRuntimeError: no room for the cache\nbye")
+    if behaviour == "full":
+        sys.exit("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 9.00 GiB")
+    signal.signal(signal.SIGTERM, lambda *_: (child.kill(), os._exit(0)))  # as vLLM ends its engines
     if behaviour == "silent":
         time.sleep(600)
     served = [0]

@@ -84,6 +84,12 @@ def test_a_server_that_does_not_start_is_one_line_with_its_reason(fake, left_ove
     assert left_over() == []
 
 
+def test_a_server_that_had_too_little_memory_says_so(fake, base: Path) -> None:
+    fake("full")
+    with pytest.raises(EndpointError, match=r"ran out of memory and ended with code 1; .* CUDA out of memory"):
+        start_and_stop(base)
+
+
 def test_a_server_that_is_never_healthy_is_given_up(fake, left_over, base: Path) -> None:
     fake("silent")
     with pytest.raises(EndpointError, match=r"not up within serving\.start_timeout_s = 10 s"):
@@ -119,6 +125,31 @@ def test_a_server_does_not_outlive_who_started_it(fake, left_over, base: Path, k
     stage.wait(60)
     stage.stdout.close()
     assert left_over() == []
+
+
+def test_a_server_does_not_outlive_its_keeper(fake, left_over, base: Path, tmp_path: Path) -> None:
+    fake("healthy")
+    with serving(base / "checkpoint", settings()):
+        server = int((tmp_path / "fake" / PIDS).read_text().split()[0])
+        os.kill(parent(server), signal.SIGKILL)
+        assert left_over() == []
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_a_server_is_told_nothing_of_the_processes_of_its_stage(
+    fake, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake("healthy")
+    of_torchrun = {"RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_RUN_ID"}
+    for name in of_torchrun:
+        monkeypatch.setenv(name, "1")
+    with serving(base / "checkpoint", settings()):
+        server = (tmp_path / "fake" / PIDS).read_text().split()[0]
+        told = Path(f"/proc/{server}/environ").read_bytes().split(b"\0")
+    assert not {line.partition(b"=")[0].decode() for line in told} & of_torchrun
 
 
 def test_a_missing_interpreter_is_named(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
