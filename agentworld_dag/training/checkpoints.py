@@ -126,7 +126,7 @@ def save_checkpoint(
 
 def _aside(folder: Path) -> Path:
     """An empty folder beside it, to write into."""
-    beside = folder.with_name(f".{folder.name}")
+    beside = folder.with_name(f".{folder.name}.aside")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
     return beside

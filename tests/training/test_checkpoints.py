@@ -109,7 +109,7 @@ def test_the_loss_of_a_resumed_training_is_that_of_all_its_steps(stage, base: Pa
 def test_final_weights_replace_what_an_earlier_attempt_left_as_a_whole(base: Path, tmp_path: Path) -> None:
     model, tokenizer = load_checkpoint(base / "checkpoint")
     left = tmp_path / "checkpoint"
-    for half_written in (left, tmp_path / ".checkpoint"):
+    for half_written in (left, tmp_path / ".checkpoint.aside"):
         half_written.mkdir()
         (half_written / "of_another_attempt").touch()
     save_checkpoint(model, tokenizer, left)
