@@ -59,19 +59,19 @@ def test_a_shard_in_a_folder_of_its_own_is_sealed_too(tmp_path: Path) -> None:
     assert (flaw(tmp_path) or "").startswith("global_step/shard has changed, found {'bytes': 9")
 
 
-def test_the_latest_whole_checkpoint_is_found_and_others_make_room(tmp_path: Path) -> None:
+def test_the_latest_whole_checkpoint_is_found_and_later_ones_make_room(tmp_path: Path) -> None:
     for step in (8, 9, 10, 11):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
         (folder / WEIGHTS).write_bytes(b"0123456789")
         seal(folder)
-    for step in (8, 11):
+    for step in (8, 10, 11):
         truncate(tmp_path / f"checkpoint-{step}" / WEIGHTS)
     told: list[str] = []
-    assert last_whole_checkpoint(tmp_path, told.append) == tmp_path / "checkpoint-10"
-    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-9", "checkpoint-10"}
+    assert last_whole_checkpoint(tmp_path, told.append) == tmp_path / "checkpoint-9"
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-8", "checkpoint-9"}, "older ones are not read"
     assert [line.split(" has")[0] for line in told] == [
-        f"removed {tmp_path}/checkpoint-{step}: {WEIGHTS}" for step in (8, 11)
+        f"removed {tmp_path}/checkpoint-{step}: {WEIGHTS}" for step in (11, 10)
     ]
     assert last_whole_checkpoint(tmp_path / "none", told.append) is None
 
