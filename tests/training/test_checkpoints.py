@@ -1,9 +1,13 @@
+import os
 import shutil
-from collections.abc import Callable
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from agentworld_dag.exit_codes import FAILED, FINISHED, RESUME_ME
 from agentworld_dag.training import sft
 from agentworld_dag.training.checkpoints import (
     COMPLETE,
@@ -12,7 +16,9 @@ from agentworld_dag.training.checkpoints import (
     load_checkpoint,
     save_checkpoint,
     seal,
+    step_of,
 )
+from tests.disturbed import CPT, disturb, log_of, make_trainings, wait_for_steps, weights
 from tests.small_loop import small_preset
 
 WEIGHTS, OPTIMIZER, RANDOM = "model.safetensors", "optimizer.pt", "rng_state.pth"
@@ -116,3 +122,39 @@ def test_final_weights_replace_what_an_earlier_attempt_left_as_a_whole(base: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
     assert not (left / "of_another_attempt").exists()
     assert (left / WEIGHTS).read_bytes() == (base / "checkpoint" / WEIGHTS).read_bytes()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, where this machine lets us mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("mounting a tmpfs needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_fills_the_disk_is_named_and_the_one_before_is_used(tmp_path: Path, disk: Path) -> None:
+    training, whole = make_trainings(tmp_path)[CPT], tmp_path / "whole"
+    assert training.run(whole) == FINISHED, log_of(whole).read_text()
+    process = training.begin(disk)
+    wait_for_steps(process, disk, 3)
+    assert disturb(process, signal.SIGTERM) == RESUME_ME, log_of(disk).read_text()
+    [kept] = sorted((disk / "trainer").glob("checkpoint-*"), key=step_of)[-1:]
+    resize(disk, shutil.disk_usage(disk).used + sum(file.stat().st_size for file in kept.iterdir()) // 2)
+    assert training.run(disk) == FAILED
+    assert log_of(disk).read_text().splitlines()[-1] == (
+        f"StoreError: no space left on the disk that holds {disk}; free some and run again, finished stages are kept"
+    )
+    assert "Traceback" not in log_of(disk).read_text()
+    resize(disk, 1 << 30)
+    assert training.run(disk) == FINISHED, log_of(disk).read_text()
+    assert log_of(disk).read_text().count(f"resumed from step {step_of(kept)} of 40") == 2
+    assert weights(disk) == weights(whole)
+
+
+def resize(disk: Path, size: int) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
