@@ -57,6 +57,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+    _sync(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -65,6 +66,21 @@ def write_text(path: Path, text: str) -> None:
     with naming_full_disk(path):
         beside.write_text(text)
     beside.replace(path)
+
+
+def make_durable(folder: Path, but: str) -> None:
+    """Have all that is in a folder survive a power cut, except what lies below `but`."""
+    paths = sorted(path for path in folder.rglob("*") if path.relative_to(folder).parts[0] != but)
+    for path in (*(path for path in paths if path.is_file() or path.is_dir()), folder):
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import gc
 import json
 import logging
 import os
+import shutil
 import sys
 import time
 import warnings
@@ -25,7 +26,15 @@ from typing import Any
 from dagster_pipes import DAGSTER_PIPES_CONTEXT_ENV_VAR, PipesContext, open_dagster_pipes
 
 from agentworld_dag.arguments import parser
-from agentworld_dag.artifacts import METRICS, RESULT, UNRECORDED, is_complete, naming_full_disk, write_json
+from agentworld_dag.artifacts import (
+    METRICS,
+    RESULT,
+    UNRECORDED,
+    is_complete,
+    make_durable,
+    naming_full_disk,
+    write_json,
+)
 from agentworld_dag.compute import Needs
 from agentworld_dag.config import Preset, check_seed, load_preset
 from agentworld_dag.cost import COST, Meter, priced, process_started_at
@@ -43,6 +52,12 @@ WORDS, CODE = "ended", "exit_code"
 
 GROWN = (METRICS, COST)
 """Files to which every attempt at an artifact adds lines."""
+
+UNDER_WAY = "trainer"
+"""Folder of what only an unfinished artifact needs: its training checkpoints."""
+
+NO_MEMORY = ("DefaultCPUAllocator", "Cannot allocate memory")
+"""What torch and the system say when a machine has no more memory."""
 
 Work = Callable[["Stage"], dict[str, Any]]
 
@@ -122,8 +137,10 @@ def _ended(work: Work, options: argparse.Namespace, pipes: PipesContext) -> int:
 
 
 def _for_want_of_memory(error: Exception) -> bool:
-    """torch names its own error alike for a GPU, and is not imported for this."""
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    """torch, which is not imported for this, has an error of its own for a GPU, and raises any for a processor."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError | OSError) and any(words in str(error) for words in NO_MEMORY)
 
 
 def _told(pipes: PipesContext, code: int, words: str) -> int:
@@ -204,6 +221,7 @@ def _finished_work(work: Work, stage: Stage) -> dict[str, Any]:
         "cost": priced(stage.meter.total(), stage.preset.prices),
         "metrics": metrics,
     }
+    make_durable(stage.out, but=UNDER_WAY)
     write_json(unrecorded, result)
     return result
 
@@ -211,6 +229,8 @@ def _finished_work(work: Work, stage: Stage) -> dict[str, Any]:
 def _record(stage: Stage, result: dict[str, Any]) -> None:
     if stage.tracker:
         stage.tracker.finish(result)
+    # Before the result, after which no stage looks here again. NFS may keep files that this process has mapped.
+    shutil.rmtree(stage.out / UNDER_WAY, ignore_errors=True)
     (stage.out / UNRECORDED).replace(stage.out / RESULT)
     seconds = result["timing"]["finished_at"] - result["timing"]["work_started_at"]
     stage.log(f"finished in {seconds:.1f} s")

@@ -3,12 +3,13 @@
 Each is SIGKILL, SIGTERM or SIGINT at a moment drawn from the length of an undisturbed run, process start included. A
 stage is started again in the same folder until it ends by itself; its weights are then compared with those of the
 undisturbed run, bit for bit, and another run begins until ten signals have struck. Needs the folder of the repository
-as working directory. Prints one line per stage, as Markdown; ends with 1 if any weights differ.
+as working directory. Prints commit, seed and one line per stage, as Markdown; ends with 1 if any weights differ.
 """
 
 import argparse
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,9 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agentworld_dag.exit_codes import FINISHED
-from tests.disturbed import MODULES, SIGNALS, Training, disturb, log_of, make_trainings, weights
+from tests.disturbed import FORKS, NAMES, SIGNALS, Training, disturb, log_of, make_trainings, weights
 
-HEADER = ("stage", "undisturbed, s", *(sent.name for sent in SIGNALS), "ended before", "runs", "of them identical")
+HEADER = ("stage", "undisturbed, s", *(sent.name for sent in SIGNALS), "ended before", "runs", "same weights")
 
 
 @dataclass
@@ -38,19 +39,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--disturbances", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--stages", nargs="*", choices=list(MODULES), default=list(MODULES))
+    parser.add_argument("--stages", nargs="*", choices=list(NAMES), default=list(NAMES))
     options = parser.parse_args()
+    print(f"Commit {commit()}, seed {options.seed}.\n")
     print_row(HEADER)
     print_row(["---"] * len(HEADER))
     with tempfile.TemporaryDirectory() as folder:
         trainings = make_trainings(Path(folder))
-        tallies = [disturbed(trainings[stage], options.disturbances, options.seed) for stage in options.stages]
+        await_imports()
+        tallies = [disturbed(stage, trainings[stage], options.disturbances, options.seed) for stage in options.stages]
     sys.exit(any(tally.identical < tally.runs for tally in tallies))
 
 
-def disturbed(training: Training, disturbances: int, seed: int) -> Tally:
+def await_imports() -> None:
+    """In the process that others are forked from: the first would be timed with them."""
+    first = FORKS.Process(target=int)
+    first.start()
+    first.join()
+
+
+def commit() -> str:
+    """With a mark where files differ from it."""
+    return subprocess.check_output(["git", "describe", "--always", "--dirty", "--exclude=*"], text=True).strip()
+
+
+def disturbed(name: str, training: Training, disturbances: int, seed: int) -> Tally:
     """Runs of one stage until it was disturbed so often, each of them to its end."""
-    draw = random.Random(f"{training.module} {seed}")
+    draw = random.Random(f"{name} {seed}")
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "whole"
         started = time.monotonic()
@@ -64,7 +79,8 @@ def disturbed(training: Training, disturbances: int, seed: int) -> Tally:
             tally.runs += 1
             tally.identical += weights(out) == weights(whole)
     counts = (tally.struck[sent] for sent in SIGNALS)
-    print_row([training.module, f"{tally.seconds:.1f}", *counts, tally.missed, tally.runs, tally.identical])
+    same = "yes" if tally.identical == tally.runs else f"no, in {tally.runs - tally.identical}"
+    print_row([name, f"{tally.seconds:.1f}", *counts, tally.missed, tally.runs, same])
     return tally
 
 

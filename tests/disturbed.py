@@ -4,6 +4,7 @@ The processes are forked from one that has imported everything, and do what a st
 """
 
 import importlib
+import json
 import multiprocessing
 import os
 import signal
@@ -11,17 +12,21 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from accelerate import DistributedType, PartialState
 
 from agentworld_dag.agents import demonstrations, imitation
+from agentworld_dag.environments.terminal import FIRST_OBSERVATION
 from agentworld_dag.rounds import merged
+from agentworld_dag.simulator.bundle import MANIFEST
+from agentworld_dag.simulator.simulated import Settings
 from agentworld_dag.stage import run_stage
 from agentworld_dag.tracking import URI
 from agentworld_dag.training.base_model import work as make_base_model
+from agentworld_dag.trajectories.schema import SystemPrompt
 from tests.agents.conftest import small_agent
 from tests.preset_file import write_preset
 from tests.small_loop import new_stage, write_splits
@@ -30,6 +35,10 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 CPT, SFT, WORLD_MODEL_RL = (f"agentworld_dag.training.{name}" for name in ("cpt", "sft", "world_model_rl"))
 IMITATION, AGENT_RL = (f"agentworld_dag.agents.{name}" for name in ("imitation", "agent_rl"))
 MODULES = (CPT, SFT, WORLD_MODEL_RL, IMITATION, AGENT_RL)
+SIM_RL, SCARCE_RL = (f"{AGENT_RL}:{arm}" for arm in ("sim_rl", "real_rl_scarce"))
+NAMES = (*MODULES, SIM_RL, SCARCE_RL)
+"""Of trainings: a module, for the agent's practice in the real shell too, and its other arms."""
+PATIENCE_S = 60
 
 _SUPERVISED = {"steps": 40, "save_every_steps": 7, "tokens_per_step": 256, "threads": 1}
 _RL = {"steps": 14, "save_every_steps": 3, "passes_per_step": 2}
@@ -44,7 +53,7 @@ _CHANGES: dict[str, Any] = {
         "max_turns": 2,
         "max_new_tokens": 24,
         "imitation": _SUPERVISED,
-        "rl": {**_RL, "tasks_per_step": 2, "group_size": 4},
+        "rl": {**_RL, "tasks_per_step": 2, "group_size": 4, "scarce_real_steps": 80},
     },
 }
 
@@ -90,12 +99,12 @@ class Training:
 
 
 def make_trainings(folder: Path, **changes: Any) -> dict[str, Training]:
-    """Every training stage by its module, over inputs that are made here by real stages.
+    """Every training by its name, over inputs that are made here by real stages.
 
     `changes`: of the preset's sections.
     """
     preset = write_preset(folder / "preset.yaml", **merged(_CHANGES, changes))
-    splits, base, shown, agent = (folder / name for name in ("splits", "base", "shown", "agent"))
+    splits, base, shown, agent, sim = (folder / name for name in ("splits", "base", "shown", "agent", "sim"))
     splits.mkdir()
     write_splits(splits)
     make_base_model(new_stage(base, {"trajectory_splits": splits}))
@@ -103,22 +112,36 @@ def make_trainings(folder: Path, **changes: Any) -> dict[str, Training]:
     settings = small_agent().imitation.model_copy(update={"steps": 60, "save_every_steps": 60, "learning_rate": 2e-2})
     learning = {"start": base, "agent_demonstrations": shown}
     imitation.work(new_stage(agent, learning, agent=small_agent(imitation=settings)))
-    data = {"trajectory_splits": splits}
-    made = (
-        Training(CPT, preset, {"base_model": base, **data}),
-        Training(SFT, preset, {"world_model_cpt": base, **data}),
-        Training(WORLD_MODEL_RL, preset, {"world_model_sft": base, **data}),
-        Training(IMITATION, preset, learning),
-        Training(AGENT_RL, preset, {"agent_base": agent}, {"arm": "real_rl"}),
-    )
-    return {training.module: training for training in made}
+    _write_simulator(sim, base)
+    data, practice = {"trajectory_splits": splits}, {"agent_base": agent}
+    return {
+        CPT: Training(CPT, preset, {"base_model": base, **data}),
+        SFT: Training(SFT, preset, {"world_model_cpt": base, **data}),
+        WORLD_MODEL_RL: Training(WORLD_MODEL_RL, preset, {"world_model_sft": base, **data}),
+        IMITATION: Training(IMITATION, preset, learning),
+        AGENT_RL: Training(AGENT_RL, preset, practice, {"arm": "real_rl"}),
+        SIM_RL: Training(AGENT_RL, preset, {**practice, "simulator": sim}, {"arm": "sim_rl"}),
+        SCARCE_RL: Training(AGENT_RL, preset, practice, {"arm": "real_rl_scarce"}),
+    }
+
+
+def _write_simulator(folder: Path, base: Path) -> None:
+    """Of an untrained world model: without reasoning any text is an observation."""
+    settings = Settings("history", 0.0, 8, "compact", SystemPrompt("", ""), FIRST_OBSERVATION, reasons=False)
+    folder.mkdir()
+    manifest = {"checkpoint": str(base / "checkpoint"), "settings": asdict(settings)}
+    (folder / MANIFEST).write_text(json.dumps(manifest))
 
 
 def disturb(process: Any, sent: signal.Signals) -> int:
-    """Send the signal; the exit code of the process."""
+    """Send the signal; the exit code of the process. Raises TimeoutError, and ends it, where it lives on."""
     with suppress(ProcessLookupError):  # it has ended meanwhile
         os.kill(process.pid, sent)
-    process.join(60)
+    process.join(PATIENCE_S)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        raise TimeoutError(f"process {process.pid} was alive {PATIENCE_S} s after {sent.name}")
     return process.exitcode
 
 

@@ -14,14 +14,31 @@ from mlflow.tracking import MlflowClient
 
 from agentworld_dag.config import load_preset
 from agentworld_dag.cost import Meter
-from agentworld_dag.exit_codes import RESUME_ME
+from agentworld_dag.exit_codes import OUT_OF_MEMORY, RESUME_ME
 from agentworld_dag.home import PRESETS
 
 TOY = """
-import errno, os, time
+import errno, os, shutil, signal, time
 from pathlib import Path
 from agentworld_dag.errors import TrainError
-from agentworld_dag.stage import Stage, run_stage
+from agentworld_dag.stage import UNDER_WAY, Stage, run_stage
+
+def kill_before(owner, name, last=""):
+    called = getattr(owner, name)
+    def wrapped(*given, **named):
+        if Path(given[-1]).name == last or not last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return called(*given, **named)
+    setattr(owner, name, wrapped)
+
+def note_syncs(out):
+    called = os.fsync
+    def noted(descriptor):
+        place = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        with (out.parent / "synced").open("a") as file:
+            print(place.relative_to(out), (out / "unrecorded.json").exists(), file=file)
+        called(descriptor)
+    os.fsync = noted
 
 def work(stage: Stage):
     with (stage.out / "worked").open("a") as file:
@@ -41,6 +58,24 @@ def work(stage: Stage):
         raise OSError(errno.ENOSPC, "No space left on device")
     if mode == "sleep":
         time.sleep(60)
+    if mode == "torch":
+        import torch
+        torch.empty(1 << 60, dtype=torch.uint8)
+    if mode == "train":
+        checkpoint = stage.out / UNDER_WAY / "checkpoint-3"
+        resumed = checkpoint.is_dir()
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        (stage.out / "checkpoint").mkdir(exist_ok=True)
+        (stage.out / "checkpoint" / "weights").write_text("final")
+        note_syncs(stage.out)
+        kill_at = stage.options.get("kill_at")
+        if kill_at == "working" and not resumed:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if kill_at == "dropping":
+            kill_before(shutil, "rmtree")
+        if kill_at == "recording":
+            kill_before(Path, "replace", "result.json")
+        return {"resumed": resumed}
     if mode == "lose_mlflow":
         Path(os.environ["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///")).write_bytes(b"gone" * 4096)
     threads = int(os.environ["OMP_NUM_THREADS"])
@@ -127,6 +162,34 @@ def test_full_disk_is_named(toy):
     failed = start(toy("--option", "mode=full"))
     assert failed.returncode == 1
     assert failed.stderr.startswith("StoreError: no space left on the disk")
+    assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.parametrize("moment", ["working", "dropping", "recording"])
+def test_checkpoints_are_kept_until_the_work_is_done_and_gone_with_the_result(toy, tmp_path, moment):
+    out, training = tmp_path / "out", toy("--option", "mode=train", "--option", f"kill_at={moment}")
+    assert start(training).returncode == -signal.SIGKILL
+    assert not (out / "result.json").exists()
+    assert (out / "trainer" / "checkpoint-3").is_dir() or moment == "recording"
+    assert start(toy("--option", "mode=train")).returncode == 0
+    assert json.loads((out / "result.json").read_text())["metrics"] == {"resumed": moment == "working"}
+    assert (out / "worked").read_text() == ("xx" if moment == "working" else "x")
+    assert not (out / "trainer").exists()
+
+
+def test_what_a_stage_wrote_is_on_the_disk_before_its_result_is(toy, tmp_path):
+    assert start(toy("--option", "mode=train")).returncode == 0
+    synced = (tmp_path / "synced").read_text().splitlines()
+    first = next(n for n, line in enumerate(synced) if line.startswith(".unrecorded.json"))
+    assert {"checkpoint/weights False", "checkpoint False", "metrics.jsonl False", ". False"} <= set(synced[:first])
+    assert ". True" in synced[first:]
+    assert not any(line.startswith("trainer") for line in synced)
+
+
+def test_a_torch_that_finds_no_memory_is_out_of_memory(toy):
+    failed = start(toy("--option", "mode=torch"))
+    assert failed.returncode == OUT_OF_MEMORY
+    assert "DefaultCPUAllocator" in failed.stderr
     assert "Traceback" not in failed.stderr
 
 

@@ -39,7 +39,9 @@ def fetch(remote: Remote, name: str, folder: Path, is_here: Callable[[Path], boo
 def read_file(remote: Remote, name: str, path: str) -> bytes | None:
     """One small file of a published version; None where there is none. Raises StoreError."""
     version = standing_version(remote, name)
-    return remote.read(f"{name}/{version.content}/{path}") if version and path in version.files else None
+    if version is None or path not in version.files:
+        return None
+    return remote.read_checked(f"{name}/{version.content}/{path}", version.files[path].sha256)
 
 
 def _gather(remote: Remote, name: str, version: Manifest, aside: Path) -> None:

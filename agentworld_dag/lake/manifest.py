@@ -1,6 +1,7 @@
 """What a published version consists of: every file with its size and SHA-256, and a name that follows from them."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -8,6 +9,12 @@ from pathlib import Path, PurePosixPath
 from agentworld_dag.artifacts import fingerprint
 from agentworld_dag.errors import StoreError
 from agentworld_dag.lake.digests import sha256_of
+
+ASIDE = re.compile(r"\.(lock|nfs[0-9a-f]+|.+\.\d+(\.tmp)?|.+\.(aside|fetching|replaced|fetch-lock))")
+"""Names of locks, of what is written aside before it is renamed, and of what NFS keeps of an open file that is gone.
+
+Other hidden names are content: torch's shards are nothing without their `.metadata`.
+"""
 
 
 @dataclass(frozen=True)
@@ -31,13 +38,13 @@ class Manifest:
 
 
 def manifest_of(folder: Path) -> Manifest:
-    """Of a local folder. Names that begin with a dot are locks and files half written, and are left out."""
+    """Of a local folder, without what is ASIDE."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     shown = {path.relative_to(folder): path for path in paths}
     files = {
         name.as_posix(): Entry(path.stat().st_size, sha256_of(path))
         for name, path in shown.items()
-        if not any(part.startswith(".") for part in name.parts)
+        if not any(ASIDE.fullmatch(part) for part in name.parts)
     }
     return Manifest(files)
 

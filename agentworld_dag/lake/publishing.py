@@ -14,7 +14,7 @@ from pathlib import Path
 
 from agentworld_dag.errors import StoreError
 from agentworld_dag.lake.manifest import Manifest, manifest_of, parse_manifest
-from agentworld_dag.lake.remote import Remote
+from agentworld_dag.lake.remote import Remote, pause_before
 
 MANIFEST = "manifest.json"
 CLAIMS = 5
@@ -45,7 +45,8 @@ def _put_aside(remote: Remote, folder: Path, name: str, own: Manifest) -> None:
 
 def _claim(remote: Remote, name: str, own: Manifest) -> Manifest:
     """The version that stands afterwards; what is read back also tells a claim whose answer was lost on the way."""
-    for _ in range(CLAIMS):
+    for attempt in range(CLAIMS):
+        pause_before(attempt)
         remote.claim(f"{name}/{MANIFEST}", own.as_json())
         if standing := standing_version(remote, name):
             return standing

@@ -8,6 +8,7 @@ connection are repeated by botocore, later each time and with jitter. What an
 artifact is, is left to `publishing` and `fetching`.
 """
 
+import hashlib
 import os
 import random
 import time
@@ -91,16 +92,20 @@ class Remote:
 
     def download(self, key: str, path: Path, sha256: str) -> None:
         """Fetch an object whose bytes have this digest; others are fetched again, and then refused."""
-        for attempt in range(1, DOWNLOADS + 1):
-            with self._asking(), transient(unless=attempt == DOWNLOADS):
+        for attempt in range(DOWNLOADS):
+            pause_before(attempt)
+            with self._asking(), transient(unless=attempt == DOWNLOADS - 1):
                 self.files.get_file(self._path(key), str(path), max_concurrency=PARTS_AT_ONCE)
                 if sha256_of(path) == sha256:
                     return
-            time.sleep(random.uniform(0, 2 ** (attempt - 1)) if attempt < DOWNLOADS else 0)
-        raise StoreError(
-            f"{self.url}/{key} does not have the bytes it was published with (SHA-256 differs); restore it from a "
-            "backup, or delete its version there and run its stage again"
-        )
+        raise self._other_bytes(key)
+
+    def read_checked(self, key: str, sha256: str) -> bytes:
+        """A small object whose bytes have this digest; others are refused."""
+        content = self.read(key)
+        if content is None or hashlib.sha256(content).hexdigest() != sha256:
+            raise self._other_bytes(key)
+        return content
 
     def names(self, key: str) -> list[str]:
         """What lies directly below a key, in no order; empty where there is nothing."""
@@ -142,6 +147,12 @@ class Remote:
         except FlexibleChecksumError:
             return ""
 
+    def _other_bytes(self, key: str) -> StoreError:
+        return StoreError(
+            f"{self.url}/{key} does not have the bytes it was published with (SHA-256 differs); restore it from a "
+            "backup, or delete its version there and run its stage again"
+        )
+
     def _path(self, key: str) -> str:
         return f"{self.url.removeprefix('s3://')}/{key}"
 
@@ -149,6 +160,11 @@ class Remote:
     def _asking(self) -> Iterator[None]:
         with naming_refusals(self.url, endpoint()):
             yield
+
+
+def pause_before(attempt: int) -> None:
+    """Longer each time, and with jitter; none before the first, which has the number 0."""
+    time.sleep(random.uniform(0, 2 ** (attempt - 1)) if attempt else 0)
 
 
 def endpoint() -> str:

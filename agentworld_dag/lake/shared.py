@@ -73,16 +73,19 @@ class SharedLake:
         remote, name = self._known_as(folder)
         if remote is None or not artifacts.is_complete(folder):
             return ""
-        won = publish(remote, folder, name)
-        remote.remove(f"{name}/{UNFINISHED}")
-        if won:
-            return f"published: {remote.url}/{name}"
-        return f"another machine published {remote.url}/{name} first and its version stands; this one lies beside it"
+        told = f"published: {remote.url}/{name}"
+        if not publish(remote, folder, name):
+            told = f"another machine published {remote.url}/{name} first and its version stands; this one lies beside it"
+        left = _remove_unfinished(remote, name)
+        return f"{told}; {left}" if left else told
 
     def publish_if_missing(self, folder: Path) -> str:
         """The same for one that may have been published long ago; asks first, and reads no file then."""
         remote, name = self._known_as(folder)
-        return "" if remote is None or standing_version(remote, name) else self.publish(folder)
+        if remote is None:
+            return ""
+        # Whoever published it may have been killed before it removed them.
+        return _remove_unfinished(remote, name) if standing_version(remote, name) else self.publish(folder)
 
     def _known_as(self, folder: Path) -> tuple[Remote | None, str]:
         """The remote, and the artifact's name in it; None for a folder that is no artifact of this lake."""
@@ -93,6 +96,15 @@ class SharedLake:
         """Its path below the lake; empty outside of it."""
         found = Path(os.path.normpath(folder.absolute()))
         return found.relative_to(self.root).parts if found.is_relative_to(self.root) else ()
+
+
+def _remove_unfinished(remote: Remote, name: str) -> str:
+    """Of a published artifact; what keeps them there, which the next that uses it tries again."""
+    try:
+        remote.remove(f"{name}/{UNFINISHED}")
+    except StoreError as error:
+        return f"checkpoints under {name}/{UNFINISHED} stay: {error}"
+    return ""
 
 
 def opened() -> SharedLake:

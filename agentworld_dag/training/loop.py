@@ -19,7 +19,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerContr
 
 from agentworld_dag.errors import StoreError
 from agentworld_dag.lake.unfinished import pull_last_checkpoint, push_checkpoint
-from agentworld_dag.stage import GROWN, Stage
+from agentworld_dag.stage import GROWN, UNDER_WAY, Stage
 from agentworld_dag.training.checkpoints import last_whole_checkpoint, seal, step_of
 from agentworld_dag.training.progress import ReportProgress
 
@@ -42,7 +42,7 @@ def train_to_end(trainer: Trainer, stage: Stage) -> None:
 
 def _place_to_resume(stage: Stage) -> Path | None:
     """The newest whole checkpoint, of this machine or of another one that began the stage."""
-    folder = stage.out / "trainer"
+    folder = stage.out / UNDER_WAY
     here = last_whole_checkpoint(folder, stage.log)
     if there := pull_last_checkpoint(folder, step_of(here) if here else -1):
         stage.log(f"goes on from {there.name} of another machine")

@@ -5,14 +5,14 @@ from typing import Any
 import torch
 
 from agentworld_dag.errors import ConfigError
-from agentworld_dag.stage import Stage
+from agentworld_dag.stage import UNDER_WAY, Stage
 from agentworld_dag.training.settings import Generation, GroupRl, Supervised
 
 
 def common_arguments(stage: Stage, settings: Supervised | GroupRl) -> dict[str, Any]:
     """Keyword arguments of any of TRL's configs; AdamW is the Trainer's own where no optimizer is handed to it."""
     return {
-        "output_dir": str(stage.out / "trainer"),
+        "output_dir": str(stage.out / UNDER_WAY),
         "max_steps": settings.steps,
         "gradient_accumulation_steps": settings.passes_per_step,
         "learning_rate": settings.learning_rate,

@@ -58,6 +58,11 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "b" / "lake" / ASSET
 
 
+def version_of(remote: Remote) -> str:
+    [version] = [name for name in remote.names(ASSET) if "." not in name]
+    return version
+
+
 def test_nothing_is_fetched_where_nothing_is_published(remote: Remote, target: Path) -> None:
     assert not fetch(remote, ASSET, target, is_complete)
     assert not target.exists()
@@ -69,6 +74,12 @@ def test_a_small_file_is_read_without_the_rest(remote: Remote, published: dict[s
     assert read_file(remote, ASSET, "result.json") == published["result.json"]
     assert read_file(remote, ASSET, "no such file") is None
     assert not proxy.asked("GET", "model.safetensors")
+
+
+def test_a_small_file_is_compared_with_its_manifest(remote: Remote, published: dict[str, bytes]) -> None:
+    remote.write(f"{ASSET}/{version_of(remote)}/result.json", b'{"by": "nobody"}')
+    with pytest.raises(StoreError, match=r"result\.json does not have the bytes it was published with"):
+        read_file(remote, ASSET, "result.json")
 
 
 def test_the_work_of_a_stage_that_was_cut_short_is_replaced(
@@ -115,8 +126,7 @@ def test_bytes_that_stay_wrong_are_refused_and_never_seen(
     remote: Remote, published: dict[str, bytes], target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
-    [version] = [name for name in remote.names(ASSET) if "." not in name]
-    remote.write(f"{ASSET}/{version}/checkpoint/model.safetensors", b"rot")
+    remote.write(f"{ASSET}/{version_of(remote)}/checkpoint/model.safetensors", b"rot")
     with pytest.raises(StoreError, match="does not have the bytes it was published with"):
         fetch(remote, ASSET, target, is_complete)
     assert not target.exists()

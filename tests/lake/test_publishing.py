@@ -127,6 +127,19 @@ def test_a_claim_whose_answer_got_lost_is_known_for_one_s_own(remote: Remote, pr
     assert len([request for request in proxy.requests if "if-none-match" in request.headers]) == 2
 
 
+def test_a_claim_waits_for_another_one_that_is_under_way(
+    remote: Remote, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", lambda seconds: waits.append(seconds) if seconds else None)
+    busy = b"<Error><Code>ConditionalRequestConflict</Code></Error>"
+    proxy.befalls = lambda request: Fault(
+        status=409 if "if-none-match" in request.headers and request.number < 3 else 0, body=busy
+    )
+    assert publish(remote, make_artifact(tmp_path), ASSET)
+    assert len(waits) == 3
+
+
 def test_a_folder_that_changes_meanwhile_is_refused(remote: Remote, proxy: Proxy, tmp_path: Path) -> None:
     folder = make_artifact(tmp_path)
 

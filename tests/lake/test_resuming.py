@@ -2,20 +2,25 @@
 
 import json
 import logging
+import os
 import shutil
+import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from agentworld_dag.artifacts import METRICS
+from agentworld_dag.exit_codes import FINISHED, RESUME_ME
 from agentworld_dag.stage import GROWN, Stage
 from agentworld_dag.stopping import Stopped
 from agentworld_dag.training import sft
-from tests.disturbed import weights
+from tests.disturbed import CPT, log_of, wait_for_steps, weights
 from tests.lake.proxy import Fault, Proxy
 from tests.small_loop import base, new_stage, splits
+from tests.training.test_sharded import Training, ended, sharding, trainings
 
-__all__ = ["base", "splits"]
+__all__ = ["base", "sharding", "splits", "trainings"]
 TRAINING = "world_model_sft/round-0001/0123456789ab"
 
 
@@ -57,3 +62,22 @@ def test_a_remote_that_is_away_stops_no_training(tuning: Stage, proxy: Proxy, ca
         sft.work(tuning)
     assert any(told.startswith("checkpoint-2 stays on this machine: ") for told in caplog.messages)
     assert (tuning.out / "checkpoint").is_dir()
+
+
+@pytest.mark.slow
+def test_shards_go_to_another_machine_whole(
+    url: str, trainings: dict[str, Training], sharding: Mapping[str, str], tmp_path: Path
+) -> None:
+    given = {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "AGENTWORLD_"))}
+    a, b = ({**given, **sharding, "AGENTWORLD_HOME": str(tmp_path / machine)} for machine in ("a", "b"))
+    lost, out = (Path(home["AGENTWORLD_HOME"]) / "lake" / TRAINING for home in (a, b))
+    for folder in (lost, out):
+        folder.parent.mkdir(parents=True)
+    processes = trainings[CPT].begin_several(lost, 2, **a)
+    wait_for_steps(processes[0], lost, 3)
+    os.kill(processes[0].pid, signal.SIGTERM)
+    assert ended(processes) == [RESUME_ME, RESUME_ME], log_of(lost).read_text()
+    assert list(lost.glob("trainer/checkpoint-*/pytorch_model_fsdp_0/.metadata"))
+    assert ended(trainings[CPT].begin_several(out, 2, **b)) == [FINISHED, FINISHED], log_of(out).read_text()
+    assert "resumed from step" in log_of(out).read_text()
+    assert "removed" not in log_of(out).read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentworld_dag.errors import StoreError
-from agentworld_dag.lake.publishing import standing_version
+from agentworld_dag.lake.publishing import publish, standing_version
 from agentworld_dag.lake.remote import Remote
 from agentworld_dag.lake.shared import SharedLake
 from agentworld_dag.lake.unfinished import pull_last_checkpoint, push_checkpoint
@@ -93,6 +93,30 @@ def test_they_are_gone_when_the_stage_has_finished(machine: Machine, remote: Rem
     assert a.publish(finished) == f"published: {remote.url}/{ASSET}"
     assert remote.names(f"{ASSET}/unfinished") == []
     assert standing_version(remote, ASSET)
+
+
+def test_what_a_publisher_that_was_killed_left_is_removed_by_the_next(machine: Machine, remote: Remote) -> None:
+    a, b = machine("a"), machine("b")
+    push_checkpoint(checkpoint(a, 10), a)
+    finished = make_artifact(a.root.parent)
+    publish(remote, finished, ASSET)
+    assert b.publish_if_missing(b.root / ASSET) == ""
+    assert remote.names(f"{ASSET}/unfinished") == []
+
+
+def test_checkpoints_that_cannot_be_removed_fail_nothing_that_is_published(
+    machine: Machine, remote: Remote, proxy: Proxy
+) -> None:
+    a = machine("a")
+    push_checkpoint(checkpoint(a, 10), a)
+    finished = make_artifact(a.root.parent)
+    proxy.befalls = lambda request: Fault(status=403 if request.method == "DELETE" else 0)
+    told = f"checkpoints under {ASSET}/unfinished stay: {remote.url} may not be used with these keys"
+    assert f"published: {remote.url}/{ASSET}; {told}" in a.publish(finished)
+    assert a.publish_if_missing(finished).startswith(told)
+    proxy.befalls = lambda request: Fault()
+    assert a.publish_if_missing(finished) == ""
+    assert remote.names(f"{ASSET}/unfinished") == []
 
 
 def test_without_a_remote_or_outside_of_the_lake_nothing_happens(

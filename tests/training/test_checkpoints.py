@@ -1,9 +1,13 @@
+import os
 import shutil
-from collections.abc import Callable
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from agentworld_dag.exit_codes import FAILED, FINISHED, RESUME_ME
 from agentworld_dag.training import sft
 from agentworld_dag.training.checkpoints import (
     COMPLETE,
@@ -12,7 +16,9 @@ from agentworld_dag.training.checkpoints import (
     load_checkpoint,
     save_checkpoint,
     seal,
+    step_of,
 )
+from tests.disturbed import CPT, disturb, log_of, make_trainings, wait_for_steps, weights
 from tests.small_loop import small_preset
 
 WEIGHTS, OPTIMIZER, RANDOM = "model.safetensors", "optimizer.pt", "rng_state.pth"
@@ -59,19 +65,19 @@ def test_a_shard_in_a_folder_of_its_own_is_sealed_too(tmp_path: Path) -> None:
     assert (flaw(tmp_path) or "").startswith("global_step/shard has changed, found {'bytes': 9")
 
 
-def test_the_latest_whole_checkpoint_is_found_and_others_make_room(tmp_path: Path) -> None:
+def test_the_latest_whole_checkpoint_is_found_and_later_ones_make_room(tmp_path: Path) -> None:
     for step in (8, 9, 10, 11):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
         (folder / WEIGHTS).write_bytes(b"0123456789")
         seal(folder)
-    for step in (8, 11):
+    for step in (8, 10, 11):
         truncate(tmp_path / f"checkpoint-{step}" / WEIGHTS)
     told: list[str] = []
-    assert last_whole_checkpoint(tmp_path, told.append) == tmp_path / "checkpoint-10"
-    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-9", "checkpoint-10"}
+    assert last_whole_checkpoint(tmp_path, told.append) == tmp_path / "checkpoint-9"
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-8", "checkpoint-9"}, "older ones are not read"
     assert [line.split(" has")[0] for line in told] == [
-        f"removed {tmp_path}/checkpoint-{step}: {WEIGHTS}" for step in (8, 11)
+        f"removed {tmp_path}/checkpoint-{step}: {WEIGHTS}" for step in (11, 10)
     ]
     assert last_whole_checkpoint(tmp_path / "none", told.append) is None
 
@@ -109,10 +115,46 @@ def test_the_loss_of_a_resumed_training_is_that_of_all_its_steps(stage, base: Pa
 def test_final_weights_replace_what_an_earlier_attempt_left_as_a_whole(base: Path, tmp_path: Path) -> None:
     model, tokenizer = load_checkpoint(base / "checkpoint")
     left = tmp_path / "checkpoint"
-    for half_written in (left, tmp_path / ".checkpoint"):
+    for half_written in (left, tmp_path / ".checkpoint.aside"):
         half_written.mkdir()
         (half_written / "of_another_attempt").touch()
     save_checkpoint(model, tokenizer, left)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
     assert not (left / "of_another_attempt").exists()
     assert (left / WEIGHTS).read_bytes() == (base / "checkpoint" / WEIGHTS).read_bytes()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, where this machine lets us mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("mounting a tmpfs needs root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_fills_the_disk_is_named_and_the_one_before_is_used(tmp_path: Path, disk: Path) -> None:
+    training, whole = make_trainings(tmp_path)[CPT], tmp_path / "whole"
+    assert training.run(whole) == FINISHED, log_of(whole).read_text()
+    process = training.begin(disk)
+    wait_for_steps(process, disk, 3)
+    assert disturb(process, signal.SIGTERM) == RESUME_ME, log_of(disk).read_text()
+    [kept] = sorted((disk / "trainer").glob("checkpoint-*"), key=step_of)[-1:]
+    resize(disk, shutil.disk_usage(disk).used + sum(file.stat().st_size for file in kept.iterdir()) // 2)
+    assert training.run(disk) == FAILED
+    assert log_of(disk).read_text().splitlines()[-1] == (
+        f"StoreError: no space left on the disk that holds {disk}; free some and run again, finished stages are kept"
+    )
+    assert "Traceback" not in log_of(disk).read_text()
+    resize(disk, 1 << 30)
+    assert training.run(disk) == FINISHED, log_of(disk).read_text()
+    assert log_of(disk).read_text().count(f"resumed from step {step_of(kept)} of 40") == 2
+    assert weights(disk) == weights(whole)
+
+
+def resize(disk: Path, size: int) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)

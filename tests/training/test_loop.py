@@ -14,7 +14,7 @@ from agentworld_dag.stopping import Stopped
 from agentworld_dag.training import sft
 from agentworld_dag.training.checkpoints import flaw
 from tests.disturbed import (
-    MODULES,
+    NAMES,
     SIGNALS,
     Training,
     disturb,
@@ -32,13 +32,13 @@ def trainings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Training]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("name", NAMES)
 def test_disturbed_training_ends_with_the_weights_of_an_undisturbed_one(
-    trainings: dict[str, Training], tmp_path: Path, module: str
+    trainings: dict[str, Training], tmp_path: Path, name: str
 ) -> None:
-    training, out, whole = trainings[module], tmp_path / "disturbed", tmp_path / "whole"
+    training, out, whole = trainings[name], tmp_path / "disturbed", tmp_path / "whole"
     assert training.run(whole) == FINISHED, log_of(whole).read_text()
-    draw = random.Random(module)
+    draw = random.Random(name)
     for sent in draw.sample(SIGNALS, len(SIGNALS)):
         process = training.begin(out)
         wait_for_steps(process, out, draw.randrange(1, 4))
@@ -47,7 +47,7 @@ def test_disturbed_training_ends_with_the_weights_of_an_undisturbed_one(
         assert code == {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: RESUME_ME, signal.SIGINT: 1}[sent]
     assert training.run(out) == FINISHED, log_of(out).read_text()
     assert weights(out) == weights(whole)
-    [start] = [folder for name, folder in training.inputs.items() if (folder / "checkpoint").is_dir()]
+    [start] = [folder for folder in training.inputs.values() if (folder / "checkpoint").is_dir()]
     assert weights(out) != weights(start), "the training moves weights at all"
     assert "resumed from step" in log_of(out).read_text()
 
