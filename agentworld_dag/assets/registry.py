@@ -28,7 +28,7 @@ from agentworld_dag.assets.review_pack import (
 )
 from agentworld_dag.assets.rounds import round_plan
 from agentworld_dag.assets.world_model import simulator, world_model_cpt, world_model_rl, world_model_sft
-from agentworld_dag.monitoring.champion import AGENT, MADE, ROUND, SEED, WORLD_MODEL
+from agentworld_dag.monitoring.champion import AGENT, ASSET, MADE, ROUND, SEED, WORLD_MODEL
 from agentworld_dag.monitoring.review import BLOCKING_CHECKS, CANDIDATE, CHAMPION, DECISION
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
@@ -114,7 +114,7 @@ def register(
         FINGERPRINT: folders[asset].name,
         ROUND: context.partition_key,
         SEED: str(preset.seed),
-        "dagster/asset_key": asset,
+        ASSET: asset,
         "dagster/run_id": context.run.run_id,
         **{f"{MADE}{name}": folder.name for name, folder in folders.items()},
     }
