@@ -29,6 +29,9 @@ ANSWERING = ("serving.engine", "serving.max_tokens", "serving.dtype")
 SEARCHED = 1000
 """Materializations of one asset in one round among which an upstream artifact is looked for."""
 
+Materialization = tuple[dg.EventLogRecord, Mapping[str, dg.MetadataValue]]
+"""The record and what it shows."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -114,13 +117,9 @@ def latest(context: dg.AssetExecutionContext, asset: str, lake: Lake, seed: int)
 
     An artifact no seed enters serves every seed. Raises StoreError.
     """
-    records = context.instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[context.partition_key]), limit=SEARCHED
-    ).records
-    made = [(r.run_id, r.asset_materialization.metadata) for r in records if r.asset_materialization]
-    fitting = [(run_id, shown) for run_id, shown in made if "seed" not in shown or shown["seed"].value == seed]
-    # Records come newest first, and `min` keeps the first of equals.
-    chosen = min(fitting, key=lambda found: found[0] != context.run.run_id, default=None)
+    found = materializations(context, asset, seed)
+    # The newest come first, and `min` keeps the first of equals.
+    chosen = min(found, key=lambda each: each[0].run_id != context.run.run_id, default=None)
     folder = lake.folder(asset, context.partition_key, str(chosen[1]["fingerprint"].value)) if chosen else None
     if folder is None or not lake.is_complete(folder):
         raise StoreError(
@@ -128,6 +127,15 @@ def latest(context: dg.AssetExecutionContext, asset: str, lake: Lake, seed: int)
             f"found {folder or 'no materialization'} without a finished result; materialise {asset} first"
         )
     return folder
+
+
+def materializations(context: dg.AssetExecutionContext, asset: str, seed: int) -> list[Materialization]:
+    """Of an asset in the round, newest first; those with another seed are left out."""
+    records = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[context.partition_key]), limit=SEARCHED
+    ).records
+    made = [(record, record.asset_materialization.metadata) for record in records if record.asset_materialization]
+    return [(record, shown) for record, shown in made if "seed" not in shown or shown["seed"].value == seed]
 
 
 def upstream_names(context: dg.AssetExecutionContext) -> list[str]:

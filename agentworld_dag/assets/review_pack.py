@@ -83,17 +83,6 @@ def rollouts(comparison: Path) -> list[Rollout]:
     return [Rollout(each["title"], each["initial_state"], _turns(each["turns"])) for each in found]
 
 
-def blocking_checks(context: dg.AssetExecutionContext) -> str:
-    """`passed` when this run evaluated blocking checks and all of them passed, else what is wrong."""
-    evaluated = dg.DagsterEventType.ASSET_CHECK_EVALUATION
-    events = context.instance.get_records_for_run(context.run.run_id, of_type=evaluated).records
-    found = [event.event_log_entry.get_dagster_event().asset_check_evaluation_data for event in events]
-    blocking = [check for check in found if check.blocking]
-    if failed := [check.check_name for check in blocking if not check.passed]:
-        return f"failed: {', '.join(failed)}"
-    return "passed" if blocking else "not evaluated in this run"
-
-
 def _compared_agent(context: dg.AssetExecutionContext, comparison: Path) -> Champion | None:
     """The champion that the comparison was made with: another may be in use by now."""
     used = Path(read_result(comparison)["inputs"].get("champion_agent", "")).name
