@@ -28,7 +28,7 @@ from agentworld_dag.environments.tasks import make_task
 from agentworld_dag.environments.terminal import real_terminal
 from agentworld_dag.errors import ConfigError, SandboxError
 from agentworld_dag.evaluation.intervals import Resampling
-from agentworld_dag.evaluation.paired import Section, cluster_means, compared, mean_and_error
+from agentworld_dag.evaluation.paired import Section, cluster_means, compared, lead
 from agentworld_dag.evaluation.policy import refuse_mass_failure
 from agentworld_dag.evaluation.simulator_answers import ONE_STEP, SELF_FED, one_step, self_fed
 from agentworld_dag.monitoring.champion import AGENT, SCORES, WORLD_MODEL
@@ -61,7 +61,9 @@ def work(stage: Stage) -> dict[str, Any]:
     if len(rollouts):
         found["agent_success"] = compared(rollouts, "success", "task_id", SIDES, plan)
         regressions[AGENT] = _lead(rollouts, "success", "task_id")
-    counted = {"episodes": len(episodes), "environments": _environments(episodes), "context": cut}
+    asked = preset.probe.episodes
+    counted: Row = {"episodes": len(episodes), "died_share": (asked - len(episodes)) / asked}
+    counted |= {"environments": _environments(episodes), "context": cut}
     return found | counted | {"lead": regressions}
 
 
@@ -137,7 +139,7 @@ def _rollouts(stage: Stage, first: int) -> pl.DataFrame:
 def _lead(rows: pl.DataFrame, score: str, cluster: str) -> Section:
     """By how much the champion is ahead of the one before it, cluster by cluster; empty without one."""
     mine, other = (cluster_means(rows, score, cluster, side) for side in SIDES)
-    return mean_and_error([mine[name] - other[name] for name in mine]) if other else {}
+    return lead([mine[name] - other[name] for name in mine]) if other else {}
 
 
 def _environments(episodes: Sequence[Trajectory]) -> dict[str, int]:
