@@ -19,8 +19,8 @@ from agentworld_dag.monitoring.rollouts import Rollout, RolloutTurn
 Folders = Mapping[str, Path]
 """Artifacts of the round by asset."""
 SHOWN_FILES = {
-    "candidate_comparison": ("comparison.json", "comparison.png"),
-    "policy_comparison": ("comparison.json",),
+    "candidate_comparison": ("comparison.json", "comparison.png", "rollouts.json"),
+    "policy_comparison": ("comparison.json", "comparison.png", "episodes.md"),
     "leaderboard": ("leaderboard.md",),
 }
 """What a reviewer finds beside the card, by asset."""

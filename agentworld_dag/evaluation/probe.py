@@ -22,7 +22,7 @@ from typing import Any
 import polars as pl
 
 from agentworld_dag.agents.encoder import AgentEncoder
-from agentworld_dag.agents.rollout import Policy, run_policy
+from agentworld_dag.agents.rollout import Policy, Rollout, run_policy
 from agentworld_dag.config import Preset
 from agentworld_dag.environments.tasks import make_task
 from agentworld_dag.environments.terminal import real_terminal
@@ -98,8 +98,8 @@ def first_episode(stage: Stage) -> int:
     return int(text)
 
 
-def agent_rows(stage: Stage, agent: Path, side: str, first: int) -> list[Row]:
-    """Greedy rollouts of an agent on fresh tasks in the real shell, one row a task."""
+def agent_rollouts(stage: Stage, agent: Path, side: str, first: int) -> list[Rollout]:
+    """Greedy rollouts of an agent on fresh tasks in the real shell."""
     preset = stage.preset
     tasks = [make_task("evaluation", first + number) for number in range(preset.probe.tasks)]
     with open_engine(agent / "checkpoint", stage.seed, preset.serving) as engine:
@@ -108,6 +108,11 @@ def agent_rows(stage: Stage, agent: Path, side: str, first: int) -> list[Row]:
     stage.meter.count_tokens(engine.tokens)
     refuse_mass_failure(rollouts, f"the agent of side {side}")
     stage.log(f"agent, {side}: {sum(r.success for r in rollouts)} of {len(rollouts)} tasks solved")
+    return rollouts
+
+
+def agent_rows(side: str, rollouts: Sequence[Rollout]) -> list[Row]:
+    """One row a task."""
     return [
         {"side": side, "task_id": r.task.id, "kind": r.task.kind, "success": r.success, "failed": bool(r.failure)}
         for r in rollouts
@@ -132,7 +137,7 @@ def _rollouts(stage: Stage, first: int) -> pl.DataFrame:
     rows: list[Row] = []
     for side, name in zip(SIDES, ("agent", "previous_agent"), strict=True):
         if name in stage.inputs:
-            rows += agent_rows(stage, stage.inputs[name], side, first)
+            rows += agent_rows(side, agent_rollouts(stage, stage.inputs[name], side, first))
     return pl.DataFrame(rows, infer_schema_length=None)
 
 

@@ -105,7 +105,8 @@ def test_from_a_first_candidate_to_one_that_stands_beside_its_champion(
     assert "There is no champion yet: it is compared with copying the last observation" in found.description
     assert "33 fresh, 3 replayed" in found.description
     assert len(found.description) <= MAX_CARD_CHARS
-    assert review_files(client, found) == {"card.md", "comparison.json", "comparison.png", "leaderboard.md"}
+    shown = {"card.md", "comparison.json", "comparison.png", "leaderboard.md", "rollouts.json"}
+    assert review_files(client, found) == shown
     titles = {each["title"] for each in json.loads((comparison / "rollouts.json").read_text())}
     assert {trace.info.tags["mlflow.traceName"] for trace in traces(client, FIRST_ROUND, found.version)} == titles
     registered = client.search_model_versions(f"name = '{WORLD_MODEL}'")
@@ -142,7 +143,7 @@ def test_agents_stand_beside_the_champion_agent_and_never_beside_themselves(
     found = candidate(client, AGENT)
     assert found is not None
     assert found.tags["dagster/asset_key"] == "agent_sim_rl"
-    assert review_files(client, found) == {"card.md", "comparison.json"}
+    assert review_files(client, found) == {"card.md", "comparison.json", "comparison.png", "episodes.md"}
     assert "There is no champion yet: it is compared with its start before practice" in str(found.description)
 
     approve(client, AGENT, found)
