@@ -27,7 +27,7 @@ SPENT = {
     "timing": {"work_started_at": 0.0, "finished_at": 60.0},
     "cost": {"seconds": 60.0, "gpu_s": 0.0, "cpu_core_s": 90.0, "tokens": 0, "money": 0.01, "currency": "USD"},
 }
-QUIET, WORSE = {"value": 0.01, "error": 0.02, "n": 300}, {"value": -0.2, "error": 0.02, "n": 300}
+QUIET, WORSE = {"value": 0.01, "chance": 0.69, "n": 300}, {"value": -0.2, "chance": 6e-05, "n": 300}
 """By how much a champion is ahead of the one before it."""
 
 
@@ -66,6 +66,7 @@ def probed(
     metrics = {
         **dict.fromkeys(("fidelity", "self_fed_fidelity", "agent_success"), SIDES),
         "episodes": len(scores),
+        "died_share": 0.0,
         "environments": {"1": len(scores)},
         "lead": leads or {WORLD_MODEL: {}, AGENT: {}},
     }

@@ -33,6 +33,7 @@ from agentworld_dag.monitoring.review import (
     DECISION,
     REVIEW,
     Verdict,
+    champion_of,
     judge,
     reviewer,
 )
@@ -133,8 +134,9 @@ def _promote(
         registry.give_alias(model, CHAMPION, version.number)
     if champion:
         yield shown(champion)
-    if CANDIDATE in version.aliases:
+    if verdict.action == "promote" or CANDIDATE in version.aliases:
         registry.tag(model, version.number, {DECISION: DECIDED["promote"]})
+    if CANDIDATE in version.aliases:
         registry.take_alias(model, CANDIDATE)
 
 
@@ -151,9 +153,11 @@ def _reject(
 def _roll_back_asked(now: Champion, versions: Mapping[int, Version], config: Decision) -> str | None:
     """Why the champion is taken back: asked for now, or begun by a run that died; None where it is not.
 
-    Whoever moved the alias elsewhere meanwhile is not overruled.
+    Whoever moved the alias elsewhere meanwhile is not overruled, unless that move is refused.
     """
-    holder = next((version.number for version in versions.values() if CHAMPION in version.aliases), None)
+    named = champion_of(list(versions.values()))
+    refused = named is None and any(CHAMPION in version.aliases for version in versions.values())
+    holder = now.version if refused else named and named.number
     if now.previous is None or holder not in (now.version, now.previous):
         return None
     if config.roll_back_from == now.version:

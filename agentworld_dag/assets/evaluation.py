@@ -15,7 +15,7 @@ from agentworld_dag.assets.agent import (
 from agentworld_dag.assets.benchmark import cpt_answers, judge_trial, judged_answers, rl_answers, sft_answers
 from agentworld_dag.assets.data import BACKENDS, trajectory_splits
 from agentworld_dag.assets.presentation import breakdown, materialized, number
-from agentworld_dag.assets.recipe import ANSWERING, Recipe, failing_clearly, make
+from agentworld_dag.assets.recipe import ANSWERING, Recipe, failing_clearly, following, make
 from agentworld_dag.assets.world_model import simulator, world_model_rl
 from agentworld_dag.config import UNMEASURED, Preset
 from agentworld_dag.partitions import rounds
@@ -180,7 +180,7 @@ def transfer_report(
     Paired differences on the same tasks with 95 % intervals, the sim-to-real gap, real steps and wall time of each
     arm with the world model's own data included, and the break-even in policies per world model.
     """
-    return materialized(make(context, TRANSFER, preset, lake, jobs))
+    return materialized(make(context, TRANSFER, following(context, preset), lake, jobs))
 
 
 @evaluation_asset(
@@ -216,6 +216,7 @@ def round_report(
     from agentworld_dag.evaluation.claims import NOT_MEASURED
     from agentworld_dag.evaluation.report import publish, read_report
 
+    preset = following(context, preset)
     artifact = make(context, REPORT, preset, lake, jobs)
     with failing_clearly():
         folder = lake.pulled(artifact.folder)

@@ -9,7 +9,7 @@ import dagster as dg
 
 from agentworld_dag.artifacts import fingerprint
 from agentworld_dag.assets.champions import agent_champion, current, recorded, world_model_champion
-from agentworld_dag.assets.presentation import materialized
+from agentworld_dag.assets.presentation import materialized, number
 from agentworld_dag.assets.recipe import Artifact, failing_clearly
 from agentworld_dag.errors import StoreError
 from agentworld_dag.monitoring.champion import AGENT, SCORES, WORLD_MODEL, Champion
@@ -29,6 +29,10 @@ SHOWN_CHAMPIONS = {WORLD_MODEL: "champion", AGENT: "champion_agent"}
 SHOWN_PROBE, SHOWN_SCORES, SHOWN_LEADS = "probe", "scores", "leads"
 """Metadata that the sensors read."""
 
+FEW_DIED = "few_sessions_died"
+DIED_SHARE = 0.05
+"""Fidelity is measured on sessions that lived: more dead ones than this, and it may hide what a change kills."""
+
 InUse = Mapping[str, Champion]
 """Champions by model."""
 
@@ -39,6 +43,13 @@ InUse = Mapping[str, Champion]
     kinds={"pytorch", "bash"},
     code_version="1",
     pool="gpu",
+    check_specs=[
+        dg.AssetCheckSpec(
+            FEW_DIED,
+            asset="real_env_probe",
+            description=f"At most {DIED_SHARE:.0%} of the fresh sessions died and are not in the numbers.",
+        )
+    ],
 )
 def real_env_probe(
     context: dg.AssetExecutionContext, preset: RunPreset, lake: Lake, jobs: Jobs
@@ -61,7 +72,9 @@ def shown(artifact: Artifact, in_use: InUse, scores: Mapping[str, Sequence[float
     entries: dict[str, Any] = {SHOWN_CHAMPIONS[model]: champion.name for model, champion in in_use.items()}
     entries |= {SHOWN_PROBE: artifact.folder.name, SHOWN_SCORES: dict(scores), SHOWN_LEADS: artifact.metrics["lead"]}
     entries["environments"] = artifact.metrics["environments"]
-    return materialized(artifact, (), **entries)
+    died = number(artifact, "died_share")
+    few_died = (FEW_DIED, died <= DIED_SHARE, {"died_share": died, "limit": DIED_SHARE})
+    return materialized(artifact, warnings=[few_died], **entries)
 
 
 def probe(context: dg.AssetExecutionContext, in_use: InUse, preset: RunPreset, lake: Lake, jobs: Launcher) -> Artifact:

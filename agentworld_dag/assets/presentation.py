@@ -12,6 +12,8 @@ from agentworld_dag.tracking import flatten
 PLOTTED = 30
 """More numbers than this make the asset page slow; the rest is in the table."""
 SHOWN_ROWS = 60
+COUNTS = ("n", "clusters")
+"""Of an estimate: how much is behind it."""
 COSTS = {
     "cost/seconds": "seconds",
     "cost/gpu_seconds": "gpu_s",
@@ -25,8 +27,13 @@ Claim = tuple[str, bool, Mapping[str, Any]]
 """A check's name, whether it holds, and the numbers that say so."""
 
 
-def materialized(artifact: Artifact, claims: Iterable[Claim] = (), **extra: Any) -> dg.MaterializeResult:
-    """The materialization of an artifact; a reused one shows what was measured when it was made."""
+def materialized(
+    artifact: Artifact, claims: Iterable[Claim] = (), warnings: Iterable[Claim] = (), **extra: Any
+) -> dg.MaterializeResult:
+    """The materialization of an artifact; a reused one shows what was measured when it was made.
+
+    `warnings`: claims whose failure is to be looked at, and is no error.
+    """
     timing = artifact.result["timing"]
     entries: dict[str, Any] = {
         "reused": artifact.reused,
@@ -41,7 +48,10 @@ def materialized(artifact: Artifact, claims: Iterable[Claim] = (), **extra: Any)
     return dg.MaterializeResult(
         metadata=extra | plotted(artifact.metrics) | entries,
         data_version=dg.DataVersion(artifact.folder.name),
-        check_results=[_check(*claim) for claim in claims],
+        check_results=[
+            *(_check(*claim, dg.AssetCheckSeverity.ERROR) for claim in claims),
+            *(_check(*claim, dg.AssetCheckSeverity.WARN) for claim in warnings),
+        ],
     )
 
 
@@ -56,9 +66,13 @@ def cost(artifact: Artifact) -> dict[str, Any]:
 
 
 def plotted(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The first scalars of a nested result under flat names; Dagster plots them over partitions and time."""
+    """The first scalars of a nested result under flat names; Dagster plots them over partitions and time.
+
+    An estimate is plotted as its value and interval: how many are behind it is in the table.
+    """
     scalars = {name: float(leaf) for name, leaf in flatten(metrics) if isinstance(leaf, bool | int | float)}
-    return dict(list(scalars.items())[:PLOTTED])
+    shown = [(name, value) for name, value in scalars.items() if not _counts_behind_an_estimate(name, scalars)]
+    return dict(shown[:PLOTTED])
 
 
 def metrics_table(metrics: Mapping[str, Any]) -> str:
@@ -98,8 +112,15 @@ def breakdown(artifact: Artifact, name: str) -> dict[str, float]:
     }
 
 
-def _check(name: str, holds: bool, evidence: Mapping[str, Any]) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(check_name=name, passed=bool(holds), metadata=dict(evidence))
+def _counts_behind_an_estimate(name: str, scalars: Mapping[str, float]) -> bool:
+    prefix, _, last = name.rpartition("/")
+    return last in COUNTS and {f"{prefix}/value", f"{prefix}/low", f"{prefix}/high"} <= set(scalars)
+
+
+def _check(
+    name: str, holds: bool, evidence: Mapping[str, Any], severity: dg.AssetCheckSeverity
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(check_name=name, passed=bool(holds), metadata=dict(evidence), severity=severity)
 
 
 def _rows(value: Any, prefix: str = "") -> Iterable[tuple[str, str]]:

@@ -26,8 +26,13 @@ from agentworld_dag.resources.script import Launcher, Script
 UNSEEDED = 0
 ANSWERING = ("serving.engine", "serving.max_tokens", "serving.dtype")
 """Parts of the preset that what a checkpoint answers depends on; how a server is run and found is not among them."""
+AUTOMATED = "dagster/from_automation_condition"
+"""Dagster's own tag of a run that declarative automation started."""
 SEARCHED = 1000
 """Materializations of one asset in one round among which an upstream artifact is looked for."""
+
+Materialization = tuple[dg.EventLogRecord, Mapping[str, dg.MetadataValue]]
+"""The record and what it shows."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +119,9 @@ def latest(context: dg.AssetExecutionContext, asset: str, lake: Lake, seed: int)
 
     An artifact no seed enters serves every seed. Raises StoreError.
     """
-    records = context.instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[context.partition_key]), limit=SEARCHED
-    ).records
-    made = [(r.run_id, r.asset_materialization.metadata) for r in records if r.asset_materialization]
-    fitting = [(run_id, shown) for run_id, shown in made if "seed" not in shown or shown["seed"].value == seed]
-    # Records come newest first, and `min` keeps the first of equals.
-    chosen = min(fitting, key=lambda found: found[0] != context.run.run_id, default=None)
+    found = materializations(context, asset, seed)
+    # The newest come first, and `min` keeps the first of equals.
+    chosen = min(found, key=lambda each: each[0].run_id != context.run.run_id, default=None)
     folder = lake.folder(asset, context.partition_key, str(chosen[1]["fingerprint"].value)) if chosen else None
     if folder is None or not lake.is_complete(folder):
         raise StoreError(
@@ -128,6 +129,40 @@ def latest(context: dg.AssetExecutionContext, asset: str, lake: Lake, seed: int)
             f"found {folder or 'no materialization'} without a finished result; materialise {asset} first"
         )
     return folder
+
+
+def materializations(context: dg.AssetExecutionContext, asset: str, seed: int | None = None) -> list[Materialization]:
+    """Of an asset in the round, newest first; those with another seed are left out where one is given."""
+    records = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[context.partition_key]), limit=SEARCHED
+    ).records
+    made = [(record, record.asset_materialization.metadata) for record in records if record.asset_materialization]
+    return [
+        (record, shown)
+        for record, shown in made
+        if seed is None or "seed" not in shown or shown["seed"].value == seed
+    ]
+
+
+def following(context: dg.AssetExecutionContext, preset: RunPreset) -> RunPreset:
+    """In a run that declarative automation started, preset and seed of the newest input somebody else made.
+
+    Such a run has no configuration of its own: the environment's preset is not that of what it follows.
+    """
+    if AUTOMATED not in context.run.tags:
+        return preset
+    found = (each for name in upstream_names(context) for each in materializations(context, name)[:1])
+    for record, shown in sorted(found, key=lambda each: each[0].storage_id, reverse=True):
+        run = context.instance.get_run_by_id(record.run_id)
+        if "seed" in shown and not (run and AUTOMATED in run.tags):
+            return RunPreset(name=_preset_of(run) or preset.name, seed=int(str(shown["seed"].value)))
+    return preset
+
+
+def _preset_of(run: dg.DagsterRun | None) -> str | None:
+    """The preset that a run was configured with."""
+    config: Any = run.run_config if run else {}
+    return config.get("resources", {}).get("preset", {}).get("config", {}).get("name")
 
 
 def upstream_names(context: dg.AssetExecutionContext) -> list[str]:

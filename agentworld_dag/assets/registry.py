@@ -14,6 +14,7 @@ import dagster as dg
 
 from agentworld_dag.assets.agent import agent_base, agent_sim_rl
 from agentworld_dag.assets.benchmark import leaderboard
+from agentworld_dag.assets.blocking_checks import blocking_checks
 from agentworld_dag.assets.comparison import candidate_comparison, policy_comparison
 from agentworld_dag.assets.data import trajectory_splits
 from agentworld_dag.assets.presentation import table
@@ -22,19 +23,20 @@ from agentworld_dag.assets.review_pack import (
     SHOWN_FILES,
     Folders,
     agent_card,
-    blocking_checks,
     rollouts,
     world_model_card,
 )
 from agentworld_dag.assets.rounds import round_plan
 from agentworld_dag.assets.world_model import simulator, world_model_cpt, world_model_rl, world_model_sft
-from agentworld_dag.monitoring.champion import AGENT, MADE, ROUND, SEED, WORLD_MODEL
-from agentworld_dag.monitoring.review import BLOCKING_CHECKS, CANDIDATE, CHAMPION, DECISION
+from agentworld_dag.monitoring.champion import AGENT, ASSET, MADE, ROUND, SEED, WORLD_MODEL
+from agentworld_dag.monitoring.review import BLOCKING_CHECKS, CANDIDATE, CHAMPION, DECISION, REVIEW
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.resources.registry import FINGERPRINT, ModelRegistry
 
+RUN = "dagster/run_id"
+"""Tag of a version: the run that made its review pack, or registered it."""
 SHOWN_UNDER_REVIEW = "under_review"
 """Metadata that the sensors read: whether this put a candidate up."""
 
@@ -114,9 +116,9 @@ def register(
         FINGERPRINT: folders[asset].name,
         ROUND: context.partition_key,
         SEED: str(preset.seed),
-        "dagster/asset_key": asset,
-        "dagster/run_id": context.run.run_id,
-        **{f"{MADE}{name}": folder.name for name, folder in folders.items()},
+        ASSET: asset,
+        RUN: context.run.run_id,
+        **_made(folders),
     }
     return int(registry.register(model, _mlflow_run(folders[asset]), folders[asset] / "checkpoint", tags))
 
@@ -124,15 +126,18 @@ def register(
 def put_up(
     context: dg.AssetExecutionContext, registry: ModelRegistry, model: str, version: int, card: str, folders: Folders
 ) -> bool:
-    """The review pack, and then the alias; says whether it was given.
+    """The review pack, and then the alias; says whether the version is under review.
 
-    A version that was decided on stays as its reviewer saw it.
+    The pack follows what is made until a reviewer has decided; from then on it stays as the reviewer saw it.
     """
     known = next(each for each in registry.versions(model) if each.number == version)
     if DECISION in known.tags or CHAMPION in known.aliases:
         return False
+    if REVIEW in known.tags and CANDIDATE in known.aliases:
+        return True
     registry.describe(model, version, card)
-    registry.tag(model, version, {BLOCKING_CHECKS: blocking_checks(context)})
+    checks = blocking_checks(context, int(known.tags[SEED]), folders)
+    registry.tag(model, version, {RUN: context.run.run_id, BLOCKING_CHECKS: checks} | _made(folders))
     attach_pack(registry, model, version, card, folders)
     if "candidate_comparison" in folders:
         told = {"model": model, "version": str(version), "round": context.partition_key}
@@ -164,6 +169,10 @@ def shown(preset: RunPreset, registered: dict[str, int], card: str, under_review
             SHOWN_UNDER_REVIEW: under_review,
         }
     )
+
+
+def _made(folders: Folders) -> dict[str, str]:
+    return {f"{MADE}{name}": folder.name for name, folder in folders.items()}
 
 
 def _mlflow_run(folder: Path) -> str:

@@ -19,8 +19,8 @@ from agentworld_dag.monitoring.rollouts import Rollout, RolloutTurn
 Folders = Mapping[str, Path]
 """Artifacts of the round by asset."""
 SHOWN_FILES = {
-    "candidate_comparison": ("comparison.json", "comparison.png"),
-    "policy_comparison": ("comparison.json",),
+    "candidate_comparison": ("comparison.json", "comparison.png", "rollouts.json"),
+    "policy_comparison": ("comparison.json", "comparison.png", "episodes.md"),
     "leaderboard": ("leaderboard.md",),
 }
 """What a reviewer finds beside the card, by asset."""
@@ -81,17 +81,6 @@ def rollouts(comparison: Path) -> list[Rollout]:
     """Sessions that a comparison chose to be read."""
     found = json.loads((comparison / "rollouts.json").read_text())
     return [Rollout(each["title"], each["initial_state"], _turns(each["turns"])) for each in found]
-
-
-def blocking_checks(context: dg.AssetExecutionContext) -> str:
-    """`passed` when this run evaluated blocking checks and all of them passed, else what is wrong."""
-    evaluated = dg.DagsterEventType.ASSET_CHECK_EVALUATION
-    events = context.instance.get_records_for_run(context.run.run_id, of_type=evaluated).records
-    found = [event.event_log_entry.get_dagster_event().asset_check_evaluation_data for event in events]
-    blocking = [check for check in found if check.blocking]
-    if failed := [check.check_name for check in blocking if not check.passed]:
-        return f"failed: {', '.join(failed)}"
-    return "passed" if blocking else "not evaluated in this run"
 
 
 def _compared_agent(context: dg.AssetExecutionContext, comparison: Path) -> Champion | None:

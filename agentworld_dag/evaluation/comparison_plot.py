@@ -1,4 +1,4 @@
-"""The picture of a comparison: the exact share of either side, set by set, with 95 % intervals."""
+"""The picture of a comparison: the share of each side, set by set, with 95 % intervals."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,31 +7,39 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from agentworld_dag.evaluation.plots import BLUE, INK, PALE, STYLE, save_png
+from agentworld_dag.evaluation.plots import BLUE, GREY, INK, PALE, STYLE, save_png
 
-WIDTH = 0.35
+WIDTH = 0.7
+"""Of all bars of a set."""
+COLOURS = (BLUE, PALE, GREY)
 TOP = 1.12
 """Leaves room for the number above a bar of 1."""
 
 
-def draw_comparison(found: Mapping[str, Mapping[str, Any]], path: Path) -> None:
-    """`found`: by set, the shares of the sides under `fidelity`."""
+def draw_comparison(
+    found: Mapping[str, Mapping[str, Any]],
+    path: Path,
+    score: str = "fidelity",
+    label: str = "exact share, one step",
+) -> None:
+    """`found`: by set, under `score` the shares of at most three sides."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(6, 3), layout="constrained")
         axes = figure.subplots()
-        sides = [side for side in next(iter(found.values()))["fidelity"] if side != "difference"]
-        for number, (side, colour) in enumerate(zip(sides, (BLUE, PALE), strict=False)):
-            shown = [found[name]["fidelity"][side] for name in found]
-            places = [place + (number - 0.5) * WIDTH for place in range(len(found))]
+        sides = [side for side in next(iter(found.values()))[score] if side != "difference"]
+        width = WIDTH / max(2, len(sides))
+        for number, (side, colour) in enumerate(zip(sides, COLOURS, strict=False)):
+            shown = [found[name][score][side] for name in found]
+            places = [place + (number - (max(2, len(sides)) - 1) / 2) * width for place in range(len(found))]
             values = [each["value"] for each in shown]
             reach = [
                 [each["value"] - each["low"] for each in shown],
                 [each["high"] - each["value"] for each in shown],
             ]
-            bars = axes.bar(places, values, WIDTH, yerr=reach, color=colour, ecolor=INK, capsize=3, label=side)
+            bars = axes.bar(places, values, width, yerr=reach, color=colour, ecolor=INK, capsize=3, label=side)
             axes.bar_label(bars, fmt="%.2f", padding=2)
         axes.set_xticks(range(len(found)), [name.replace("_", " ") for name in found])
-        axes.set_ylabel("exact share, one step")
+        axes.set_ylabel(label)
         axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
         axes.set_ylim(0, TOP)
         axes.grid(visible=False, axis="x")

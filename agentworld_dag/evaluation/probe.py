@@ -22,13 +22,13 @@ from typing import Any
 import polars as pl
 
 from agentworld_dag.agents.encoder import AgentEncoder
-from agentworld_dag.agents.rollout import Policy, run_policy
+from agentworld_dag.agents.rollout import Policy, Rollout, run_policy
 from agentworld_dag.config import Preset
 from agentworld_dag.environments.tasks import make_task
 from agentworld_dag.environments.terminal import real_terminal
 from agentworld_dag.errors import ConfigError, SandboxError
 from agentworld_dag.evaluation.intervals import Resampling
-from agentworld_dag.evaluation.paired import Section, cluster_means, compared, mean_and_error
+from agentworld_dag.evaluation.paired import Section, cluster_means, compared, lead
 from agentworld_dag.evaluation.policy import refuse_mass_failure
 from agentworld_dag.evaluation.simulator_answers import ONE_STEP, SELF_FED, one_step, self_fed
 from agentworld_dag.monitoring.champion import AGENT, SCORES, WORLD_MODEL
@@ -61,7 +61,9 @@ def work(stage: Stage) -> dict[str, Any]:
     if len(rollouts):
         found["agent_success"] = compared(rollouts, "success", "task_id", SIDES, plan)
         regressions[AGENT] = _lead(rollouts, "success", "task_id")
-    counted = {"episodes": len(episodes), "environments": _environments(episodes), "context": cut}
+    asked = preset.probe.episodes
+    counted: Row = {"episodes": len(episodes), "died_share": (asked - len(episodes)) / asked}
+    counted |= {"environments": _environments(episodes), "context": cut}
     return found | counted | {"lead": regressions}
 
 
@@ -96,8 +98,8 @@ def first_episode(stage: Stage) -> int:
     return int(text)
 
 
-def agent_rows(stage: Stage, agent: Path, side: str, first: int) -> list[Row]:
-    """Greedy rollouts of an agent on fresh tasks in the real shell, one row a task."""
+def agent_rollouts(stage: Stage, agent: Path, side: str, first: int) -> list[Rollout]:
+    """Greedy rollouts of an agent on fresh tasks in the real shell."""
     preset = stage.preset
     tasks = [make_task("evaluation", first + number) for number in range(preset.probe.tasks)]
     with open_engine(agent / "checkpoint", stage.seed, preset.serving) as engine:
@@ -106,6 +108,11 @@ def agent_rows(stage: Stage, agent: Path, side: str, first: int) -> list[Row]:
     stage.meter.count_tokens(engine.tokens)
     refuse_mass_failure(rollouts, f"the agent of side {side}")
     stage.log(f"agent, {side}: {sum(r.success for r in rollouts)} of {len(rollouts)} tasks solved")
+    return rollouts
+
+
+def agent_rows(side: str, rollouts: Sequence[Rollout]) -> list[Row]:
+    """One row a task."""
     return [
         {"side": side, "task_id": r.task.id, "kind": r.task.kind, "success": r.success, "failed": bool(r.failure)}
         for r in rollouts
@@ -130,14 +137,14 @@ def _rollouts(stage: Stage, first: int) -> pl.DataFrame:
     rows: list[Row] = []
     for side, name in zip(SIDES, ("agent", "previous_agent"), strict=True):
         if name in stage.inputs:
-            rows += agent_rows(stage, stage.inputs[name], side, first)
+            rows += agent_rows(side, agent_rollouts(stage, stage.inputs[name], side, first))
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
 def _lead(rows: pl.DataFrame, score: str, cluster: str) -> Section:
     """By how much the champion is ahead of the one before it, cluster by cluster; empty without one."""
     mine, other = (cluster_means(rows, score, cluster, side) for side in SIDES)
-    return mean_and_error([mine[name] - other[name] for name in mine]) if other else {}
+    return lead([mine[name] - other[name] for name in mine]) if other else {}
 
 
 def _environments(episodes: Sequence[Trajectory]) -> dict[str, int]:

@@ -12,6 +12,14 @@ ONE_SIDED_90 = 1.2816
 WORLD_MODEL, AGENT = "world-model", "agent-policy"
 """The two registered models."""
 ROUND, SEED = "agentworld/round", "agentworld/seed"
+ASSET = "dagster/asset_key"
+"""Tag of a version: the asset whose checkpoint it holds."""
+FINAL_STAGES = {
+    "world_model_cpt": "world_model_rl",
+    "world_model_sft": "world_model_rl",
+    "agent_base": "agent_sim_rl",
+}
+"""Stages that are registered on the way -> the one that ends their line: only that can be in use."""
 MADE = "agentworld/made/"
 """Prefix of a version's tags that name the fingerprints of the round's artifacts that belong to it."""
 SCORES = "scores.json"

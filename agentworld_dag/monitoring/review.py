@@ -7,6 +7,8 @@ that happens or does not; everything after it can be done again, so whoever
 dies in between leaves one champion, and the next look finishes the work. The
 alias is the truth: where it names another version than was recorded, a
 promotion that was cut short is carried on, and what a person moved is recorded.
+Only the end of a line of training can be in use: an alias on a stage before it
+is refused, and what was recorded stays.
 
 A tag on a version that is not under review does nothing, and is named. To
 reopen a decision, a person gives that version the alias `candidate` again.
@@ -16,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from agentworld_dag.monitoring.champion import ASSET, FINAL_STAGES, ROUND, SEED
 from agentworld_dag.monitoring.versions import Version
 
 CANDIDATE, CHAMPION = "candidate", "champion"
@@ -42,12 +45,12 @@ class Verdict:
 
 def judge(versions: Sequence[Version], recorded: int | None, auto_promote: bool) -> Verdict:
     """What is to be done now. `recorded`: the version that was last recorded as champion."""
-    champion = _with_alias(versions, CHAMPION)
-    candidate = _with_alias(versions, CANDIDATE)
+    champion = champion_of(versions)
+    candidate = _final_with_alias(versions, CANDIDATE)
     if champion and champion.number != recorded:
         return _on_unrecorded(champion, recorded, auto_promote)
-    strays = "".join(f"; {stray}" for stray in _strays(versions, candidate))
-    if recorded and not champion:
+    strays = "".join(f"; {stray}" for stray in (*_misplaced(versions), *_strays(versions, candidate)))
+    if recorded and not _with_alias(versions, CHAMPION):
         strays += f"; no version has the alias {CHAMPION}, give it back: recorded is {recorded}"
     if candidate is None:
         return Verdict("wait", f"no candidate is under review{strays}")
@@ -55,8 +58,14 @@ def judge(versions: Sequence[Version], recorded: int | None, auto_promote: bool)
     return Verdict(verdict.action, verdict.reason + strays, verdict.version)
 
 
+def champion_of(versions: Sequence[Version]) -> Version | None:
+    """The version that the alias names; None where there is none that can be in use."""
+    return _final_with_alias(versions, CHAMPION)
+
+
 def _on_unrecorded(champion: Version, recorded: int | None, auto_promote: bool) -> Verdict:
-    if CANDIDATE in champion.aliases:
+    """A promotion that was cut short, whoever has the alias `candidate` by now; or a person's move."""
+    if DECISION not in champion.tags or CANDIDATE in champion.aliases:
         asked = _on_candidate(champion, None, auto_promote)
         if asked.action == "promote":
             return asked
@@ -92,6 +101,35 @@ def reviewer(version: Version) -> str:
 
 def _with_alias(versions: Sequence[Version], alias: str) -> Version | None:
     return next((version for version in versions if alias in version.aliases), None)
+
+
+def _final_with_alias(versions: Sequence[Version], alias: str) -> Version | None:
+    found = _with_alias(versions, alias)
+    return found if found and _final_stage(found) is None else None
+
+
+def _final_stage(version: Version) -> str | None:
+    """The stage that should have been named in place of this version's; None where this is the end of its line."""
+    return FINAL_STAGES.get(version.tags.get(ASSET, ""))
+
+
+def _misplaced(versions: Sequence[Version]) -> Iterator[str]:
+    """Aliases on stages that cannot be in use, and where they belong."""
+    for alias in (CHAMPION, CANDIDATE):
+        version = _with_alias(versions, alias)
+        if version and (expected := _final_stage(version)):
+            place = _of_same_turn(version, expected, versions)
+            yield (
+                f"version {version.number} is {version.tags.get(ROUND)}'s `{version.tags[ASSET]}`, expected "
+                f"`{expected}`; move the alias {alias} to {f'version {place}' if place else f'a `{expected}`'}"
+            )
+
+
+def _of_same_turn(version: Version, asset: str, versions: Sequence[Version]) -> int | None:
+    """The newest version of an asset from the same round and seed."""
+    wanted = {ROUND: version.tags.get(ROUND), SEED: version.tags.get(SEED), ASSET: asset}
+    found = (each.number for each in versions if all(each.tags.get(tag) == value for tag, value in wanted.items()))
+    return max(found, default=None)
 
 
 def _strays(versions: Sequence[Version], candidate: Version | None) -> Iterator[str]:

@@ -52,4 +52,4 @@ class Review(Section):
     regression_probes: Count
     """Probes in which a new champion is measured against the one before it."""
     regression_confidence: Open
-    """Of the interval that must lie wholly below zero for a champion to be rolled back."""
+    """That a champion as good as the one before it is not rolled back, over all these probes."""

@@ -120,6 +120,64 @@ def test_an_alias_moved_by_hand_to_a_rejected_candidate_is_no_promotion(
     assert holders(registry, WORLD_MODEL) == {"champion": 1}
 
 
+def misplace(registry: ModelRegistry, number: int, alias: str = "champion") -> None:
+    """The alias on a stage that is registered on the way to a candidate."""
+    registry.tag(WORLD_MODEL, number, {"dagster/asset_key": "world_model_sft"} | APPROVED)
+    registry.give_alias(WORLD_MODEL, alias, number)
+
+
+@pytest.mark.parametrize("alias", ["champion", "candidate"])
+def test_an_alias_moved_by_hand_to_an_early_stage_is_recorded_nowhere_and_the_run_says_where_it_belongs(
+    instance: dg.DagsterInstance,
+    registry: ModelRegistry,
+    decide: Decide,
+    capfd: pytest.CaptureFixture[str],
+    alias: str,
+) -> None:
+    put_up(registry, 1, APPROVED)
+    decide()
+    before = current(instance, WORLD_MODEL)
+    misplace(registry, 3, alias)
+    capfd.readouterr()
+    result = decide()
+    assert result.success
+    assert not result.asset_materializations_for_node("world_model_champion")
+    assert current(instance, WORLD_MODEL) == before
+    assert decision_on(registry, 3) is None
+    told = f"version 3 is round-0003's `world_model_sft`, expected `world_model_rl`; move the alias {alias} to"
+    assert told in capfd.readouterr().err
+
+
+def test_a_champion_that_turned_out_worse_is_taken_back_though_the_alias_is_on_an_early_stage(
+    instance: dg.DagsterInstance, registry: ModelRegistry, decide: Decide
+) -> None:
+    for number in (1, 2):
+        put_up(registry, number, APPROVED)
+        decide()
+    misplace(registry, 3)
+    assert decide(roll_back_from=2, why="worse by 0.2").success
+    champion = current(instance, WORLD_MODEL)
+    assert champion
+    assert (champion.version, champion.decision) == (1, "rolled_back")
+    assert holders(registry, WORLD_MODEL) == {"champion": 1}
+
+
+def test_a_promotion_that_died_is_carried_on_though_another_round_was_put_up_meanwhile(
+    instance: dg.DagsterInstance, registry: ModelRegistry, decide: Decide
+) -> None:
+    put_up(registry, 1, APPROVED)
+    decide()
+    registry.tag(WORLD_MODEL, 2, APPROVED | {"review_by": "ada"})
+    registry.give_alias(WORLD_MODEL, "champion", 2)
+    put_up(registry, 3, {})
+    assert decide().success
+    champion = current(instance, WORLD_MODEL)
+    assert champion
+    assert (champion.version, champion.decision, champion.who, champion.previous) == (2, "promoted", "ada", 1)
+    assert decision_on(registry, 2) == "promoted"
+    assert holders(registry, WORLD_MODEL) == {"champion": 2, "candidate": 3}, "the other round's review stays open"
+
+
 def test_a_version_of_somebody_else_is_refused_before_the_alias_moves(
     instance: dg.DagsterInstance, registry: ModelRegistry, decide: Decide
 ) -> None:

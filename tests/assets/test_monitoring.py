@@ -21,18 +21,28 @@ PRESET = RunPreset(name="tiny", seed=0)
 LAUNCHED: list[Script] = []
 
 
+METRICS: dict[str, Any] = {
+    **dict.fromkeys(("fidelity", "self_fed_fidelity", "agent_success"), on_record.SIDES),
+    "episodes": 2,
+    "died_share": 0.0,
+    "environments": {"1": 2},
+    "context": {side: {"cut_prompts": 0, "cut_turns": 0} for side in ("champion", "previous")},
+    "lead": {WORLD_MODEL: on_record.WORSE, AGENT: on_record.QUIET},
+}
+"""Of a probe with champions of both models before those in use: as many numbers as there can be."""
+
+
 class QuickJobs:
     """Writes what the probe's script writes, and asks nothing."""
+
+    def __init__(self, **metrics: Any) -> None:
+        self.metrics = METRICS | metrics
 
     def launch(self, context: dg.AssetExecutionContext, script: Script, preset: RunPreset) -> None:
         LAUNCHED.append(script)
         script.out.mkdir(parents=True)
         write_json(script.out / "scores.json", {"terminal": [0.9, 1.0]})
-        leads = {WORLD_MODEL: on_record.WORSE, AGENT: on_record.QUIET}
-        metrics: dict[str, Any] = {f"section-{number}": on_record.ESTIMATE for number in range(9)}
-        write_json(
-            script.out / RESULT, {"metrics": metrics | {"lead": leads, "environments": {"1": 2}}} | on_record.SPENT
-        )
+        write_json(script.out / RESULT, {"metrics": self.metrics} | on_record.SPENT)
 
 
 @pytest.fixture
@@ -52,8 +62,8 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(root=str(tmp_path))
 
 
-def probe(instance: dg.DagsterInstance, lake: Lake) -> dg.ExecuteInProcessResult:
-    resources = {"preset": PRESET, "lake": lake, "jobs": QuickJobs()}
+def probe(instance: dg.DagsterInstance, lake: Lake, **metrics: Any) -> dg.ExecuteInProcessResult:
+    resources = {"preset": PRESET, "lake": lake, "jobs": QuickJobs(**metrics)}
     return dg.materialize([real_env_probe], instance=instance, raise_on_error=False, resources=resources)
 
 
@@ -92,6 +102,33 @@ def test_the_record_names_whom_it_is_about_and_keeps_what_sensors_read_beside_ma
     assert shown["leads"] == {WORLD_MODEL: on_record.WORSE, AGENT: on_record.QUIET}
     assert shown["probe"] == shown["fingerprint"]
     assert shown["environments"] == {"1": 2}
+
+
+def test_all_that_people_look_at_is_plotted_in_a_champion_s_first_probes(
+    instance: dg.DagsterInstance, lake: Lake
+) -> None:
+    on_record.promoted(instance, on_record.champion(2))
+    shown = metadata(probe(instance, lake), "real_env_probe")
+    for name in ("fidelity", "self_fed_fidelity", "agent_success"):
+        for side in ("champion", "previous", "difference"):
+            found = [shown[f"{name}/{side}/{bound}"] for bound in ("value", "low", "high")]
+            assert found == [on_record.ESTIMATE[bound] for bound in ("value", "low", "high")]
+    assert (shown["died_share"], shown["episodes"]) == (0.0, 2.0)
+    assert "fidelity/champion/n" not in shown
+    assert "n = 3000" in shown["metrics"]
+
+
+@pytest.mark.parametrize(("died_share", "passed"), [(0.0, True), (0.05, True), (0.4, False)])
+def test_dead_sessions_are_plotted_and_many_are_a_warning_that_stops_nothing(
+    instance: dg.DagsterInstance, lake: Lake, died_share: float, passed: bool
+) -> None:
+    on_record.promoted(instance, on_record.champion(2))
+    result = probe(instance, lake, died_share=died_share)
+    assert result.success
+    assert metadata(result, "real_env_probe")["died_share"] == died_share
+    [check] = result.get_asset_check_evaluations()
+    assert (check.check_name, check.passed) == ("few_sessions_died", passed)
+    assert (check.severity, check.blocking) == (dg.AssetCheckSeverity.WARN, False)
 
 
 def test_a_champion_alone_is_probed_alone(instance: dg.DagsterInstance, lake: Lake) -> None:

@@ -71,7 +71,7 @@ def test_both_champions_and_the_ones_before_them_are_probed(
     assert not numbers[0] & numbers[1], "every probe asks fresh episodes"
     for model in ("world-model", "agent-policy"):
         leads = leads_of(probe_metadata(instance, champion), model)
-        assert [(lead.value, lead.error) for lead in leads] == [(0.0, 0.0)] * 2, "equal models, so equal answers"
+        assert [(lead.value, lead.chance) for lead in leads] == [(0.0, 1.0)] * 2, "equal models, so equal answers"
 
 
 def test_a_champion_whose_artifact_is_gone_is_one_clear_error(

@@ -1,11 +1,13 @@
 """Numbers that can be worked out by hand."""
 
+from statistics import NormalDist
+
 import numpy as np
 import polars as pl
 import pytest
 
 from agentworld_dag.evaluation.intervals import Resampling
-from agentworld_dag.evaluation.paired import by_group, cluster_means, compared, mean_and_error
+from agentworld_dag.evaluation.paired import FLIPS, by_group, chance_of_loss, cluster_means, compared, lead
 
 PLAN = Resampling(200, 0)
 SIDES = ("candidate", "champion")
@@ -66,13 +68,25 @@ def test_means_by_cluster() -> None:
     assert cluster_means(FORGED, "score", "trajectory", "nobody") == {}
 
 
-def test_the_error_of_a_mean_is_that_of_independent_clusters() -> None:
-    values = [0.1, 0.4, 0.4, 0.9]
-    found = mean_and_error(values)
-    assert found["n"] == 4
-    assert found["value"] == pytest.approx(0.45)
-    assert found["error"] == pytest.approx(np.std(values, ddof=1) / 2)
+def test_on_wins_and_losses_the_chance_of_a_loss_is_that_of_the_sign_test() -> None:
+    assert chance_of_loss([-1.0] * 7 + [0.0] * 53) == pytest.approx(1 / 2**7)
+    assert chance_of_loss([-1.0] * 10 + [1.0] + [0.0] * 49) == pytest.approx(12 / 2**11)
+    assert chance_of_loss([-0.3] * 9) == pytest.approx(1 / 2**9), "equal sizes in any unit"
 
 
-def test_one_cluster_has_no_error() -> None:
-    assert mean_and_error([0.5]) == {"value": 0.5, "error": None, "n": 1}
+def test_who_is_level_ahead_or_alone_has_lost_nothing() -> None:
+    assert chance_of_loss([0.0] * 9) == 1.0
+    assert chance_of_loss([1.0] * 5) == 1.0
+    assert chance_of_loss([-1.0]) == 0.5
+
+
+def test_among_many_the_chance_is_estimated_and_never_too_small() -> None:
+    lost = list(np.random.default_rng(1).normal(-0.05, 0.3, 300))
+    error = np.std(lost, ddof=1) / np.sqrt(300)
+    expected = NormalDist().cdf(float(np.mean(lost)) / error)
+    assert chance_of_loss(lost) == pytest.approx(expected, rel=0.5, abs=1 / FLIPS)
+    assert chance_of_loss([-1.0] * 300) == 1 / (FLIPS + 1)
+
+
+def test_a_lead_is_a_mean_and_how_often_chance_puts_it_so_low() -> None:
+    assert lead([-1.0, 0.0, 0.0, -1.0]) == {"value": -0.5, "chance": 0.25, "n": 4}

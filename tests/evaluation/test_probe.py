@@ -10,8 +10,7 @@ import pytest
 from agentworld_dag.environments import images
 from agentworld_dag.environments.explorers import Explorer
 from agentworld_dag.errors import ConfigError, SandboxError
-from agentworld_dag.evaluation import probe
-from agentworld_dag.evaluation.paired import mean_and_error
+from agentworld_dag.evaluation import paired, probe
 from agentworld_dag.simulator import bundle
 from agentworld_dag.stage import Stage
 from agentworld_dag.trajectories.parquet import read_trajectories
@@ -64,6 +63,7 @@ def test_a_real_model_and_no_agent(probing, stage, base: Path, splits: Path) -> 
     assert found["episodes"] == len(episodes) == len(scores(running)["terminal"]) == 8
     assert dict(rows["regime"].value_counts().iter_rows())["one_step"] == found["fidelity"]["champion"]["n"] == turns
     assert found["self_fed_fidelity"]["champion"]["clusters"] == 3
+    assert found["died_share"] == 0.0
     assert found["environments"] == {"1": 8}
     assert found["lead"] == {"world-model": {}}
     assert "agent_success" not in found
@@ -88,10 +88,10 @@ def test_the_champions_before_answer_the_same_episodes_and_tasks(probing, consta
     expected = shares(read_trajectories(running.out / "episodes.parquet"), PROMPT)
     assert scores(running) == {"terminal": [0.0] * 8}
     lead = found["lead"]["world-model"]
-    assert lead == pytest.approx(mean_and_error([-share for share in expected]))
-    assert lead["error"] > 0
+    assert lead == pytest.approx(paired.lead([-share for share in expected]))
+    assert lead["chance"] < 0.5
     assert found["fidelity"]["difference"]["value"] == -found["fidelity"]["previous"]["value"] < 0
-    assert found["lead"]["agent-policy"] == {"value": 0.0, "error": 0.0, "n": 3}
+    assert found["lead"]["agent-policy"] == {"value": 0.0, "chance": 1.0, "n": 3}
     assert found["agent_success"]["champion"]["n"] == found["agent_success"]["previous"]["n"] == 3
 
 
@@ -153,6 +153,14 @@ def test_dead_sessions_are_left_out(deadly) -> None:
     episodes = probe.fresh_episodes(small_preset(), FIRST, 12)
     assert 6 <= len(episodes) < 12
     assert all(turn.observation is not None for episode in episodes for turn in episode.turns)
+
+
+def test_the_share_of_dead_sessions_is_told(probing, constants, deadly) -> None:
+    inputs = constants(simulator=PROMPT)
+    deadly(12)
+    found = probe.work(probing(inputs))
+    assert 0 < found["died_share"] <= 0.5
+    assert found["died_share"] == 1 - found["episodes"] / small_preset().probe.episodes
 
 
 def test_a_mass_death_stops_the_probe_and_names_a_reason(deadly) -> None:

@@ -68,7 +68,7 @@ def test_a_decision_is_reopened_by_giving_the_alias_again():
 
 
 def test_a_champion_nobody_recorded_is_recorded_before_anything_else():
-    moved = version(2, "champion", review="approved")
+    moved = version(2, "champion")
     assert judged(version(1, agentworld__decision="promoted", review="approved"), moved) == ("record", 2)
     assert judged(moved, version(3, "candidate", review="approved")) == ("record", 2)
     assert judged(version(1, "champion"), recorded=None) == ("record", 1)
@@ -87,6 +87,52 @@ def test_a_promotion_that_was_cut_short_after_the_alias_moved_goes_on_as_one():
 @pytest.mark.parametrize("tags", [{}, {"review": "rejected"}])
 def test_an_alias_moved_by_hand_to_a_candidate_nobody_approved_is_recorded_as_moved(tags: dict[str, str]):
     assert judged(version(1), version(2, "candidate", "champion", **tags)) == ("record", 2)
+
+
+def test_a_promotion_that_was_cut_short_goes_on_though_another_round_has_the_alias_candidate_by_now():
+    moved, next_one = version(2, "champion", review="approved", review_by="ada"), version(3, "candidate")
+    verdict = judge([version(1), moved, next_one], 1, False)
+    assert (verdict.action, verdict.version, verdict.reason) == ("promote", 2, "version 2 is approved by ada")
+    passed = version(2, "champion", agentworld__blocking_checks="passed")
+    assert judged(version(1), passed, next_one, auto_promote=True) == ("promote", 2)
+    assert judged(version(1), passed, next_one) == ("record", 2)
+
+
+@pytest.mark.parametrize("decision", ["promoted", "rejected", "rolled_back"])
+def test_an_alias_moved_by_hand_to_a_version_that_was_decided_on_is_no_promotion(decision: str):
+    moved = version(2, "champion", review="approved", agentworld__decision=decision)
+    assert judged(version(1), moved, version(3, "candidate")) == ("record", 2)
+
+
+def of_round(number: int, asset: str, *aliases: str, of: int = 2, **tags: str) -> Version:
+    return version(number, *aliases, agentworld__round=f"round-000{of}", dagster__asset_key=asset, **tags)
+
+
+@pytest.mark.parametrize(
+    ("early", "final"), [("world_model_cpt", "world_model_rl"), ("world_model_sft", "world_model_rl")]
+)
+@pytest.mark.parametrize("alias", ["champion", "candidate"])
+def test_an_alias_on_a_stage_before_the_last_is_refused_and_told_where_it_belongs(early: str, final: str, alias: str):
+    later = of_round(6, final, of=3)
+    misplaced = of_round(3, early, alias, review="approved", agentworld__blocking_checks="passed")
+    verdict = judge([version(1), misplaced, of_round(4, final), later], 1, auto_promote=True)
+    assert verdict.action == "wait"
+    expected = f"version 3 is round-0002's `{early}`, expected `{final}`; move the alias {alias} to version 4"
+    assert expected in verdict.reason
+
+
+def test_a_start_of_practice_without_its_end_is_refused_without_a_number():
+    verdict = judge([of_round(3, "agent_base", "champion")], 1, False)
+    assert verdict.action == "wait"
+    assert "is round-0002's `agent_base`, expected `agent_sim_rl`; move the alias champion to a `a" in verdict.reason
+    assert "no version has the alias" not in verdict.reason
+
+
+def test_a_misplaced_champion_holds_up_no_decision_on_a_candidate():
+    misplaced, candidate = of_round(3, "world_model_sft", "champion"), of_round(4, "world_model_rl", "candidate")
+    approved = of_round(5, "world_model_rl", "candidate", review="approved")
+    assert judged(version(1), misplaced, candidate) == ("wait", None)
+    assert judged(version(1), misplaced, approved) == ("promote", 5)
 
 
 def test_an_approval_that_was_carried_out_but_not_closed_is_no_stray():

@@ -44,7 +44,7 @@ def test_a_champion_that_is_clearly_worse_is_taken_back_and_the_other_stays(
     assert request.run_key == f"{request.tags[CARRIED_OUT]}-0"
     config = request.run_config["ops"][asset]["config"]
     assert config["roll_back_from"] == 2
-    assert "probe p1: ahead of the champion before it by -0.200, at most -0.1" in config["why"]
+    assert "probe p1: ahead of the champion before it by -0.200; by chance alone" in config["why"]
     assert is_runnable(job, request.run_config)
 
 
