@@ -10,6 +10,7 @@ environment (`RAY_ADDRESS`, `RAY_AUTH_MODE`, `RAY_AUTH_TOKEN`).
 
 import asyncio
 import itertools
+import re
 import shlex
 import signal
 import time
@@ -36,6 +37,8 @@ OUT = "agentworld/out"
 TIMED_OUT, KILLED_AFTER_TIME = 124, 137
 """Exit codes of timeout(1): the stage ended when it was asked to, or had to be killed after its grace."""
 LOST_WITH_ITS_NODE = {"JOB_SUPERVISOR_ACTOR_DIED", "JOB_SUPERVISOR_ACTOR_UNKNOWN_FAILURE"}
+NO_MEMORY = re.compile(r"low on memory|OutOfMemory|memory usage threshold")
+"""Says Ray of what its memory monitor has killed."""
 QUIET_S = 60
 """A log that has been silent for so long may have lost its connection, and is opened again."""
 LEEWAY_S = 30
@@ -248,4 +251,6 @@ def _never_ended(job: "JobDetails") -> Ending:
     """Of a job whose process Ray could not start, or saw no end of."""
     said = (job.message or "").strip().split("\n")[0]
     words = f"{job.error_type}: {said}"
+    if NO_MEMORY.search(job.message or ""):
+        return Ending(Reason.OUT_OF_MEMORY, words)
     return Ending(Reason.LOST if job.error_type in LOST_WITH_ITS_NODE else Reason.FAILED, words)

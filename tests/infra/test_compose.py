@@ -14,6 +14,37 @@ OURS = {name: service for name, service in SERVICES.items() if service.get("imag
 INTERPOLATED = re.compile(r"\$\{([A-Z_0-9]+)(?::([?-])([^}]*))?\}")
 
 
+TOP = {"name", "services", "networks", "volumes", "configs", "secrets", "models", "include", "version"}
+OF_A_SERVICE = {
+    *("annotations", "attach", "build", "blkio_config", "cap_add", "cap_drop", "cgroup", "cgroup_parent", "command"),
+    *("configs", "container_name", "cpu_count", "cpu_percent", "cpu_period", "cpu_quota", "cpu_rt_period"),
+    *("cpu_rt_runtime", "cpu_shares", "cpus", "cpuset", "credential_spec", "depends_on", "deploy", "develop"),
+    *("device_cgroup_rules", "devices", "dns", "dns_opt", "dns_search", "domainname", "driver_opts", "entrypoint"),
+    *("env_file", "environment", "expose", "extends", "external_links", "extra_hosts", "gpus", "group_add"),
+    *("healthcheck", "hostname", "image", "init", "ipc", "isolation", "label_file", "labels", "links", "logging"),
+    *("mac_address", "mem_limit", "mem_reservation", "mem_swappiness", "memswap_limit", "models", "network_mode"),
+    *("networks", "oom_kill_disable", "oom_score_adj", "pid", "pids_limit", "platform", "ports", "post_start"),
+    *("pre_stop", "privileged", "profiles", "provider", "pull_policy", "read_only", "restart", "runtime", "scale"),
+    *("secrets", "security_opt", "shm_size", "stdin_open", "stop_grace_period", "stop_signal", "storage_opt"),
+    *("sysctls", "tmpfs", "tty", "ulimits", "use_api_socket", "user", "userns_mode", "uts", "volumes", "volumes_from"),
+    "working_dir",
+}
+OF_A_HEALTHCHECK = {"disable", "interval", "retries", "start_interval", "start_period", "test", "timeout"}
+OF_A_DEPENDENCY = {"condition", "required", "restart"}
+"""Keys that the specification of compose has; those that begin with x- are anybody's."""
+
+
+def unknown_keys(file: dict[str, Any]) -> list[str]:
+    """Where they stand."""
+    known = [("", file, TOP)]
+    for name, service in file["services"].items():
+        known.append((f"{name}.", service, OF_A_SERVICE))
+        known.append((f"{name}.healthcheck.", service.get("healthcheck", {}), OF_A_HEALTHCHECK))
+        dependencies = service.get("depends_on", {}).items()
+        known += [(f"{name}.depends_on.{other}.", how, OF_A_DEPENDENCY) for other, how in dependencies]
+    return [f"{at}{key}" for at, found, keys in known for key in found if key not in keys and not key.startswith("x-")]
+
+
 def examples() -> dict[str, str]:
     lines = (INFRA / "compose.env.example").read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
@@ -21,6 +52,15 @@ def examples() -> dict[str, str]:
 
 def environment(service: dict[str, Any]) -> dict[str, str]:
     return service.get("environment", {})
+
+
+def test_every_key_is_one_that_compose_knows() -> None:
+    assert unknown_keys(compose()) == []
+
+
+def test_a_misspelt_key_is_found() -> None:
+    file = {"services": {"s3": {"helthcheck": {}, "healthcheck": {"intervall": "5s"}}}, "volume": {}, "x-ours": {}}
+    assert unknown_keys(file) == ["volume", "s3.helthcheck", "s3.healthcheck.intervall"]
 
 
 def test_the_example_names_every_variable_and_no_other() -> None:

@@ -18,6 +18,7 @@ import dagster as dg
 import pytest
 
 from agentworld_dag.resources import ray_jobs, remote_job
+from agentworld_dag.resources.ending import Reason
 from agentworld_dag.resources.ray_jobs import RayJobs
 from tests.resources.launching import launched, reason, toy
 
@@ -73,6 +74,20 @@ def test_a_cancel_that_cannot_be_had_is_told_and_stays_a_cancel(
     told = capfd.readouterr().err
     assert "job toy-1 may go on (Ray has been out of reach for 0 s: connection refused; " in told
     assert "stop it by `ray job stop toy-1`" in told
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("Job supervisor actor died: Worker was killed due to the node running low on memory.", Reason.OUT_OF_MEMORY),
+        ("Job supervisor actor died: the node is gone", Reason.LOST),
+    ],
+)
+def test_what_ray_s_memory_monitor_killed_is_told_apart(message: str, reason: Reason) -> None:
+    job = SimpleNamespace(
+        status="FAILED", driver_exit_code=None, error_type="JOB_SUPERVISOR_ACTOR_DIED", message=message
+    )
+    assert ray_jobs._ending(job, []).reason is reason  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.slow
