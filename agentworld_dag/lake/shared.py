@@ -73,9 +73,10 @@ class SharedLake:
         remote, name = self._known_as(folder)
         if remote is None or not artifacts.is_complete(folder):
             return ""
-        told = f"published: {remote.url}/{name}"
+        place = f"{remote.url}/{name}"
+        told = f"published: {place}"
         if not publish(remote, folder, name):
-            told = f"another machine published {remote.url}/{name} first and its version stands; this one lies beside it"
+            told = f"another machine published {place} first and its version stands; this one lies beside it"
         left = _remove_unfinished(remote, name)
         return f"{told}; {left}" if left else told
 

@@ -10,7 +10,7 @@ import pytest
 
 from agentworld_dag.exit_codes import FINISHED, RESUME_ME
 from agentworld_dag.training.checkpoints import flaw
-from tests.disturbed import CPT, MODULES, Training, log_of, make_trainings, wait_for_steps, weights
+from tests.disturbed import CPT, MODULES, SFT, Training, log_of, make_trainings, wait_for_steps, weights
 
 BY_HALF_PRECISION = 2e-3
 """How far apart losses may be: the products of two halves of a batch are rounded otherwise than those of the whole."""
@@ -46,10 +46,13 @@ def test_every_training_stage_runs_as_two_processes(
 
 
 @pytest.mark.slow
-def test_two_processes_see_the_losses_that_one_sees(trainings: dict[str, Training], tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", [CPT, SFT])
+def test_two_processes_see_the_losses_that_one_sees(
+    trainings: dict[str, Training], tmp_path: Path, module: str
+) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    assert trainings[CPT].run(one) == FINISHED
-    assert ended(trainings[CPT].begin_several(two, 2)) == [FINISHED, FINISHED], log_of(two).read_text()
+    assert trainings[module].run(one) == FINISHED
+    assert ended(trainings[module].begin_several(two, 2)) == [FINISHED, FINISHED], log_of(two).read_text()
     # At the end of an epoch the last rows are too few for two.
     alike = [(a, b) for a, b in zip(steps(one), steps(two), strict=True) if a["num_tokens"] == b["num_tokens"]]
     assert len(alike) >= 3
