@@ -16,6 +16,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from agentworld_dag.errors import RegistryError
@@ -41,22 +42,25 @@ def log_rollouts(
     tags: Mapping[str, str],
     run_id: str | None,
 ) -> None:
-    """Store the rollouts that are not there yet, each under a title of its own.
+    """Store the rollouts that are not there yet, each under a title of its own; one that reads otherwise by now is new.
 
-    Raises MLflow's errors, and RegistryError without a version tag or where two have one title.
+    What the version had under these titles before is deleted. Raises MLflow's errors, and RegistryError without a version tag or where two have one title.
     """
     from mlflow.tracing.client import TracingClient
 
     _refuse_namesakes(rollouts)
     store = TracingClient(client.tracking_uri)
-    known = set(_known(client, experiment_id, _version(tags)))
+    known = dict(_known(client, experiment_id, tags))
     for rollout in rollouts:
-        trace = _trace_id(experiment_id, tags.get(MODEL, ""), _version(tags), rollout.title)
+        content = json.dumps(asdict(rollout), sort_keys=True)
+        trace = _trace_id(experiment_id, tags.get(MODEL, ""), _version(tags), content)
         if trace not in known:
             started_ns = time.time_ns()
             # Tags come last: a trace that an interruption left incomplete has none and is redone.
             store.log_spans(experiment_id, list(_spans(rollout, trace, started_ns)))
             store.start_trace(_info(rollout, trace, experiment_id, tags, run_id, started_ns))
+        if stale := [old for old, title in known.items() if title == rollout.title and old != trace]:
+            client.delete_traces(experiment_id, trace_ids=stale)
 
 
 def _refuse_namesakes(rollouts: Sequence[Rollout]) -> None:
@@ -71,9 +75,11 @@ def _version(tags: Mapping[str, str]) -> str:
     return tags[VERSION]
 
 
-def _known(client: "MlflowClient", experiment_id: str, version: str) -> Iterator[str]:
-    """Traces of this version that are stored whole."""
-    wanted, token = f"tag.{VERSION} = '{version}'", None
+def _known(client: "MlflowClient", experiment_id: str, tags: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Traces of this model and version that are stored whole, and their titles."""
+    from mlflow.tracing.constant import TraceTagKey
+
+    wanted, token = f"tag.{VERSION} = '{_version(tags)}'", None
     while True:
         page = client.search_traces(
             locations=[experiment_id],
@@ -82,7 +88,9 @@ def _known(client: "MlflowClient", experiment_id: str, version: str) -> Iterator
             max_results=TRACES_PER_PAGE,
             page_token=token,
         )
-        yield from (trace.info.trace_id for trace in page)
+        for trace in page:
+            if trace.info.tags.get(MODEL) == tags.get(MODEL):
+                yield trace.info.trace_id, trace.info.tags.get(TraceTagKey.TRACE_NAME, "")
         if not (token := page.token):
             return
 

@@ -88,6 +88,22 @@ def test_a_second_call_adds_only_what_is_new(
     assert {title: second[title].to_dict() for title in first} == {t: each.to_dict() for t, each in first.items()}
 
 
+def test_a_rollout_that_reads_otherwise_takes_the_place_of_the_one_of_its_title(
+    registry: ModelRegistry, client: MlflowClient, model: str
+) -> None:
+    other = TAGS | {"model": "agent-policy"}
+    for tags in (TAGS, other):
+        registry.log_rollouts(model, ROLLOUTS, tags)
+    old, apart = traces(client, model), traces(client, model, other)
+    changed = Rollout("episode 17", "cwd=~\nmemo=red", TURNS[1:])
+    registry.log_rollouts(model, [changed, ROLLOUTS[1]], TAGS)
+    new = traces(client, model)
+    assert set(new) == {"episode 17", "episode 18"}
+    assert new["episode 17"].info.response_preview == "1 of 2 turns exact"
+    assert new["episode 18"].info.trace_id == old["episode 18"].info.trace_id
+    assert set(traces(client, model, other)) == set(apart), "those of another model stay"
+
+
 @pytest.mark.parametrize("other", [{"version": "3"}, {"model": "agent-policy"}])
 def test_another_version_or_model_has_traces_of_its_own(
     registry: ModelRegistry, client: MlflowClient, model: str, other: dict[str, str]
