@@ -9,6 +9,7 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from agentworld_dag.resources.ending import Ending, Reason, failure
 from agentworld_dag.resources.script import Script
+from agentworld_dag.sensors import history
 from agentworld_dag.sensors.history import RETRAINING_JOB, WHY
 from agentworld_dag.sensors.retraining import retrain_on_fidelity_drop as sensor
 from tests import on_record
@@ -64,6 +65,16 @@ def test_quiet_probes_ask_for_nothing(tick: Tick, instance: dg.DagsterInstance) 
     assert told(tick(sensor)) == "terminal: no drop: no probe of world-model-1 yet; no probe for 0.0 days"
     last = [on_record.probed(instance, [champion]) for _ in range(3)][-1]
     assert told(tick(sensor)).startswith(f"terminal: no drop: probe {last} is exact in 0.950 of 300")
+
+
+def test_an_alarm_keeps_its_name_however_many_probes_follow(
+    tick: Tick, instance: dg.DagsterInstance, dropped: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "PAGE", 2)
+    for _ in range(4):
+        on_record.probed(instance, [on_record.champion()], on_record.DROPPED)
+    [found] = tick(sensor).run_requests or []
+    assert found.run_key == f"world-model-1-{dropped}-0"
 
 
 def test_a_small_probe_does_not_count_and_is_named(tick: Tick, instance: dg.DagsterInstance) -> None:
