@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.events import DagsterEvent, StepMaterializationData
+from dagster._core.execution.plan.objects import StepFailureData, UserFailureData
 
 from agentworld_dag.artifacts import write_json
 from agentworld_dag.assets import champions, monitoring
@@ -108,10 +109,42 @@ def retrained(
     own = {KEY: key or uuid.uuid4().hex, OF_CHAMPION: of_champion, PARTITION: round_name}
     run_id = ran(instance, RETRAINING_JOB, status, own | given, hours_ago)
     if gpu_s:
-        made = dg.AssetMaterialization("world_model_rl", metadata={"cost/gpu_seconds": gpu_s}, partition=round_name)
-        event = DagsterEvent("ASSET_MATERIALIZATION", RETRAINING_JOB, event_specific_data=StepMaterializationData(made))
-        instance.report_dagster_event(event, run_id=run_id)
+        spent(instance, run_id, gpu_s, round_name=round_name)
     return run_id
+
+
+def turned(
+    instance: dg.DagsterInstance,
+    status: dg.DagsterRunStatus = dg.DagsterRunStatus.SUCCESS,
+    round_name: str = "round-0002",
+    hours_ago: float = 0.0,
+) -> str:
+    """Puts a run of the whole loop on record, as `make run` leaves it; returns its id."""
+    return ran(instance, "turn_the_loop", status, {PARTITION: round_name}, hours_ago)
+
+
+def spent(
+    instance: dg.DagsterInstance,
+    run_id: str,
+    gpu_s: float,
+    asset: str = "world_model_rl",
+    round_name: str = "round-0002",
+) -> None:
+    """A stage of the run finished and told what it had used."""
+    made = dg.AssetMaterialization(asset, metadata={"cost/gpu_seconds": gpu_s}, partition=round_name)
+    event = DagsterEvent("ASSET_MATERIALIZATION", RETRAINING_JOB, event_specific_data=StepMaterializationData(made))
+    instance.report_dagster_event(event, run_id=run_id)
+
+
+def worked(
+    instance: dg.DagsterInstance, run_id: str, step: str, seconds: float, failed_with: str = "no reason"
+) -> None:
+    """A step of the run began so long ago, and fails now."""
+    started = DagsterEvent("STEP_START", RETRAINING_JOB, step_key=step)
+    instance.report_dagster_event(started, run_id=run_id, timestamp=time.time() - seconds)
+    failure = StepFailureData(None, UserFailureData("intentional-failure", failed_with, {}))
+    failed = DagsterEvent("STEP_FAILURE", RETRAINING_JOB, step_key=step, event_specific_data=failure)
+    instance.report_dagster_event(failed, run_id=run_id)
 
 
 def ran(

@@ -6,12 +6,16 @@ from agentworld_dag.jobs.executor import two_at_a_time
 from agentworld_dag.jobs.run_config import LOGGING
 
 DATA_TO_SIMULATOR = ("data", "world_model", "benchmark")
+ONE_AT_A_TIME = {"agentworld/one_at_a_time": "retraining"}
+"""infra/dagster.yaml lets one run with this tag leave the queue at a time, whoever asked for it; `make run`, which does
+not queue, is waited for."""
 
 turn_the_loop = dg.define_asset_job(
     "turn_the_loop",
     selection=dg.AssetSelection.groups(*DATA_TO_SIMULATOR, "agent", "evaluation", "registry"),
     executor_def=two_at_a_time,
     config=LOGGING,
+    tags=ONE_AT_A_TIME,
     description="Collect, train, practise, evaluate, report and register one round. Finished artifacts are reused.",
 )
 
@@ -21,6 +25,7 @@ train_world_model = dg.define_asset_job(
     | dg.AssetSelection.assets("candidate_comparison", "world_model_versions"),
     executor_def=two_at_a_time,
     config=LOGGING,
+    tags=ONE_AT_A_TIME,
     description="One round from real sessions to a candidate in MLflow, compared with the champion it started from.",
 )
 

@@ -11,7 +11,8 @@ evidence has fallen below `quiet_share` of it: a simulator that hovers at the
 threshold is not retrained twice for one drop. A new champion starts anew.
 Which retrainings there were, and what they cost, the caller knows. One that
 failed is followed by another after the cool-down, within the week's budgets;
-one that brought a candidate by none until somebody has decided on it.
+one that brought a candidate by none until somebody has decided on it. Where a
+candidate was rejected, only later probes are evidence for another retraining.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,6 +34,8 @@ class Probe:
     id: str
     scores: tuple[float, ...]
     """The share of exact answers in each episode."""
+    at: float = 0.0
+    """When it came in, in epoch seconds."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Retraining:
     asked_at: float
     """Epoch seconds."""
     gpu_s: float
+    """Used in the last week."""
     running: bool
     undecided: bool = False
     """Whether it brought a candidate on which nobody has decided yet."""
@@ -71,21 +75,34 @@ class Decision:
     reason: str
     key: str | None = None
     """Names the retraining that is asked for; None asks for none."""
+    alarm_at: float = 0.0
+    """When the probe that raised the alarm came in; 0.0 without an alarm."""
 
 
 def decide(
-    reference: Reference, probes: Sequence[Probe], retrainings: Sequence[Retraining], limits: Watch, now: float
+    reference: Reference,
+    probes: Sequence[Probe],
+    retrainings: Sequence[Retraining],
+    limits: Watch,
+    now: float,
+    since: float = 0.0,
 ) -> Decision:
-    """`probes`: those of this champion, in the order they came in. `now`: epoch seconds."""
-    usable = list(counted(probes, limits))
+    """`probes`: those of this champion, in the order they came in, of which those `since` then are evidence.
+
+    `now` and `since`: epoch seconds.
+    """
+    large = list(counted(probes, limits))
+    usable = [probe for probe in large if probe.at >= since]
     *_, found = watched(reference, usable, limits)
-    told = _told(reference, usable, len({probe.id for probe in probes}) - len(usable), found.detector, limits)
+    told = _told(reference, usable, len({probe.id for probe in probes}) - len(large), found.detector, limits)
     if not found.probe:
         return Decision(f"no drop: {told}")
+    alarm_at = next(probe.at for probe in usable if probe.id == found.probe)
     if obstacle := held(retrainings, limits, now):
-        return Decision(f"drop since probe {found.probe}, but {obstacle}: {told}")
+        return Decision(f"drop since probe {found.probe}, but {obstacle}: {told}", alarm_at=alarm_at)
     attempt = sum(each.champion == reference.champion for each in retrainings)
-    return Decision(f"drop since probe {found.probe}: {told}", f"{reference.champion}-{found.probe}-{attempt}")
+    key = f"{reference.champion}-{found.probe}-{attempt}"
+    return Decision(f"drop since probe {found.probe}: {told}", key, alarm_at)
 
 
 def counted(probes: Iterable[Probe], limits: Watch) -> Iterator[Probe]:
@@ -126,7 +143,7 @@ def _obstacles(retrainings: Sequence[Retraining], limits: Watch, now: float) -> 
     week = [each for each in retrainings if now - each.asked_at < WEEK_S]
     if len(week) >= limits.retrainings_per_week:
         yield f"the week's {limits.retrainings_per_week} retrainings are used up"
-    spent_h = sum(each.gpu_s for each in week) / HOUR_S
+    spent_h = sum(each.gpu_s for each in retrainings) / HOUR_S
     if spent_h >= limits.gpu_hours_per_week:
         yield f"{spent_h:.1f} of the week's {limits.gpu_hours_per_week:g} GPU-hours are used up"
 

@@ -2,10 +2,11 @@
 
 Both only read Dagster's own log and the preset; a tick imports no ML library.
 What is asked for has a key, and Dagster starts one run per key; the round is
-the same for everyone who asks until it has brought a candidate.
+the same for everyone who asks while it can go on.
 """
 
 import time
+from collections.abc import Mapping
 
 import dagster as dg
 
@@ -13,14 +14,13 @@ from agentworld_dag.assets.champions import current
 from agentworld_dag.jobs.loop import train_world_model
 from agentworld_dag.jobs.run_config import run_config
 from agentworld_dag.monitoring.champion import WORLD_MODEL, Champion
-from agentworld_dag.monitoring.watch import Decision, decide, held
+from agentworld_dag.monitoring.watch import Decision, Retraining, decide, held
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.preset import RunPreset
-from agentworld_dag.sensors import history
+from agentworld_dag.rounds import name_of, number_of
+from agentworld_dag.sensors import history, later_rounds
 from agentworld_dag.sensors.every import RETRAIN_CRON, SENSOR_EVERY_S
-
-ONE_AT_A_TIME = {"agentworld/one_at_a_time": "retraining"}
-"""infra/dagster.yaml lets one run with this tag run at a time."""
+from agentworld_dag.sensors.gpu_time import most_gpus
 
 
 @dg.sensor(
@@ -34,14 +34,17 @@ def retrain_on_fidelity_drop(context: dg.SensorEvaluationContext, preset: RunPre
     champion = current(context.instance, WORLD_MODEL)
     if champion is None:
         return dg.SkipReason(history.NO_CHAMPION)
-    decisions = decided(context.instance, champion, preset, time.time())
-    told = "; ".join(f"{domain}: {decision.reason}" for domain, decision in decisions.items())
+    now = time.time()
+    decisions = decided(context.instance, champion, preset, now)
+    if not decisions:
+        return dg.SkipReason(f"{champion.name} has no reference in any domain; probes tell nothing about it")
+    told = _told(context.instance, champion, decisions, now)
     key = next((decision.key for decision in decisions.values() if decision.key), None)
     if key is None:
-        return dg.SkipReason(told or f"{champion.name} has no reference in any domain; probes tell nothing about it")
+        return dg.SkipReason(told)
     if run := history.started(context.instance, key):
         return dg.SkipReason(f"{told}; nothing starts: run {run.run_id} was started for {key}, {run.status.value}")
-    round_name = history.next_round(context.instance, champion)
+    round_name = later_rounds.next_round(context.instance, champion, _alarm_at(decisions))
     context.log.info(f"trains {round_name}: {told}")
     return dg.SensorResult(
         run_requests=[request(champion, preset, key, round_name, told)],
@@ -62,9 +65,10 @@ def retrain_weekly(context: dg.ScheduleEvaluationContext, preset: RunPreset) -> 
         return dg.SkipReason(history.NO_CHAMPION)
     now = time.time()
     limits = preset.load(champion.round).watch
-    if obstacle := held(history.retrainings(context.instance, champion, now), limits, now):
+    if obstacle := held(_retrainings(context.instance, champion, preset, now), limits, now):
         return dg.SkipReason(obstacle)
-    round_name = history.next_round(context.instance, champion)
+    decisions = decided(context.instance, champion, preset, now)
+    round_name = later_rounds.next_round(context.instance, champion, _alarm_at(decisions))
     context.instance.add_dynamic_partitions(str(rounds.name), [round_name])
     key = f"weekly-{context.scheduled_execution_time:%Y-%m-%dT%H:%M}"
     return request(champion, preset, key, round_name, "the schedule asked, nothing stands in the way")
@@ -73,11 +77,13 @@ def retrain_weekly(context: dg.ScheduleEvaluationContext, preset: RunPreset) -> 
 def decided(instance: dg.DagsterInstance, champion: Champion, preset: RunPreset, now: float) -> dict[str, Decision]:
     """What each domain of the champion's reference asks for."""
     shown = history.probe_metadata(instance, champion)
-    runs = history.retrainings(instance, champion, now)
+    runs = _retrainings(instance, champion, preset, now)
+    rejected = history.rejection(instance, champion.model, champion.at)
+    since = rejected.at if rejected else champion.at
     limits = preset.load(champion.round).watch
     references = {domain: champion.reference_in(domain) for domain in champion.reference}
     return {
-        domain: decide(reference, history.probes_of(shown, domain), runs, limits, now)
+        domain: decide(reference, history.probes_of(shown, domain), runs, limits, now, since)
         for domain, reference in references.items()
         if reference
     }
@@ -95,5 +101,23 @@ def request(champion: Champion, preset: RunPreset, key: str, round_name: str, wh
         run_key=key,
         partition_key=round_name,
         run_config=run_config(preset.name, champion.seed),
-        tags=tags | ONE_AT_A_TIME,
+        tags=tags,
     )
+
+
+def _retrainings(instance: dg.DagsterInstance, champion: Champion, preset: RunPreset, now: float) -> list[Retraining]:
+    gpus = most_gpus(preset.load(name_of(number_of(champion.round) + 1)).compute)
+    return later_rounds.retrainings(instance, champion, gpus, now)
+
+
+def _alarm_at(decisions: Mapping[str, Decision]) -> float:
+    """When the last of the alarms was raised that stand, in any domain; 0.0 without one."""
+    return max((decision.alarm_at for decision in decisions.values()), default=0.0)
+
+
+def _told(instance: dg.DagsterInstance, champion: Champion, decisions: Mapping[str, Decision], now: float) -> str:
+    """What was decided in each domain, and how fresh the evidence is, for people."""
+    told = [f"{domain}: {decision.reason}" for domain, decision in decisions.items()]
+    if rejected := history.rejection(instance, champion.model, champion.at):
+        told.append(f"only probes since the rejection of version {rejected.version} count")
+    return "; ".join([*told, history.silence(instance, champion, now)])

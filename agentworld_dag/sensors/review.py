@@ -1,7 +1,7 @@
 """What a reviewer decided in MLflow, carried out; and a new champion that turns out worse, taken back.
 
 `promote_on_review` is the one sensor that asks MLflow; when MLflow does not
-answer it says so and waits. The work itself is done by a run, which reads the
+answer it says so within half a minute and waits. The work itself is done by a run, which reads the
 registry again and can be started any number of times.
 """
 
@@ -17,6 +17,7 @@ from agentworld_dag.jobs.run_config import run_config
 from agentworld_dag.monitoring.champion import AGENT, WORLD_MODEL, Champion
 from agentworld_dag.monitoring.regression import regression
 from agentworld_dag.monitoring.review import DECIDED, Verdict, judge
+from agentworld_dag.monitoring.versions import Version
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.resources.registry import ModelRegistry
@@ -44,11 +45,7 @@ def promote_on_review(
     context: dg.SensorEvaluationContext, preset: RunPreset, registry: ModelRegistry
 ) -> dg.SensorResult:
     """One run per decision; reasons of both models are in the tick."""
-    found = [
-        *(reviewed(context.instance, model, preset, registry) for model in JOBS),
-        practice(context.instance, preset),
-    ]
-    return _result(context, found)
+    return _result(context, [*reviews(context.instance, preset, registry), practice(context.instance, preset)])
 
 
 @dg.sensor(
@@ -70,13 +67,22 @@ def roll_back_on_regression(context: dg.SensorEvaluationContext, preset: RunPres
     return _result(context, found)
 
 
-def reviewed(instance: dg.DagsterInstance, model: str, preset: RunPreset, registry: ModelRegistry) -> Request:
+def reviews(instance: dg.DagsterInstance, preset: RunPreset, registry: ModelRegistry) -> list[Request]:
+    """Of both models. A registry that fails is asked no further, so that one which hangs costs one request's time."""
+    found: list[Request] = []
+    for model in JOBS:
+        try:
+            versions = registry.versions(model)
+        except RegistryError as error:
+            left = list(JOBS)[len(found) :]
+            return [*found, f"{' and '.join(left)}: nothing decided, {error}"]
+        found.append(reviewed(instance, model, versions, preset))
+    return found
+
+
+def reviewed(instance: dg.DagsterInstance, model: str, versions: Sequence[Version], preset: RunPreset) -> Request:
     """The run that carries out what stands in the registry."""
     champion = current(instance, model)
-    try:
-        versions = registry.versions(model)
-    except RegistryError as error:
-        return f"{model}: nothing decided, {error}"
     verdict = judge(versions, champion.version if champion else None, preset.load().review.auto_promote)
     if verdict.action == "wait":
         return f"{model}: {verdict.reason}"

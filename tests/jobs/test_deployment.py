@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from agentworld_dag.sensors.retraining import ONE_AT_A_TIME
+from agentworld_dag.jobs.loop import ONE_AT_A_TIME
 from tests.jobs.deployment import Deployment, deployed
 from tests.jobs.gated import AT_WORK, FAULTY
 from tests.resources.launching import toy

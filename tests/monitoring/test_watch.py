@@ -103,7 +103,7 @@ def test_a_drop_waits_while_something_stands_in_the_way(retrainings: list[Retrai
 
 
 def test_what_lies_over_a_week_back_costs_no_budget() -> None:
-    old = [asked(24 * 8, gpu_s=99 * HOUR_S), asked(24 * 9)]
+    old = [asked(24 * 8), asked(24 * 9)]
     assert decide(REFERENCE, probes(DROPPED, DROPPED), old, LIMITS, NOW).key is not None
 
 
@@ -130,3 +130,25 @@ def test_an_alarm_holds_while_the_evidence_hovers_and_ends_when_it_is_gone() -> 
     assert alarms
     assert len(set(alarms)) == 1
     assert keys[-1] is None
+
+
+def test_what_an_older_retraining_used_this_week_counts() -> None:
+    found = decide(REFERENCE, probes(DROPPED, DROPPED), [asked(24 * 8, gpu_s=5 * HOUR_S)], LIMITS, NOW)
+    assert "5.0 of the week's 4 GPU-hours are used up" in found.reason
+
+
+def test_only_probes_since_a_time_are_evidence() -> None:
+    record = [dataclasses.replace(probe, at=NOW + n) for n, probe in enumerate(probes(DROPPED, DROPPED, DROPPED))]
+    assert decide(REFERENCE, record, [], LIMITS, NOW, since=NOW + 9).reason == "no drop: no probe of world-model-1 yet"
+    found = decide(REFERENCE, record, [], LIMITS, NOW, since=NOW + 1)
+    assert (found.key, found.alarm_at) == ("world-model-1-0002-0", NOW + 1)
+    again = [*record, dataclasses.replace(record[0], at=NOW + 9)]
+    assert decide(REFERENCE, again, [], LIMITS, NOW, since=NOW + 9).key is None
+
+
+def test_an_alarm_says_when_the_probe_came_in_that_raised_it() -> None:
+    record = [dataclasses.replace(probe, at=NOW + n) for n, probe in enumerate(probes(HEALTHY, DROPPED, DROPPED))]
+    assert decide(REFERENCE, record[:1], [], LIMITS, NOW).alarm_at == 0.0
+    held = decide(REFERENCE, record, [asked(5)], LIMITS, NOW)
+    assert held.key is None
+    assert held.alarm_at == decide(REFERENCE, record, [], LIMITS, NOW).alarm_at > NOW

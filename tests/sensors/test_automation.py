@@ -51,6 +51,16 @@ def test_fires_once_when_all_inputs_are_there_and_one_is_new(instance):
     assert not asked_for(evaluate(instance, fired.cursor), "transfer_report")
 
 
+def test_a_restarted_daemon_asks_no_second_time(instance):
+    cursor = evaluate(instance).cursor
+    materialized(instance, *INPUTS)
+    checked(instance, passed=True)
+    fired = evaluate(instance, cursor)
+    assert asked_for(fired, "transfer_report")
+    kept = dg.deserialize_value(dg.serialize_value(fired.cursor))
+    assert not asked_for(evaluate(instance, kept), "transfer_report")
+
+
 def test_does_not_fire_while_an_input_is_missing(instance):
     quiet = evaluate(instance)
     materialized(instance, INPUTS[0])

@@ -18,10 +18,12 @@ from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
+from agentworld_dag.definitions import defs
+from agentworld_dag.jobs.loop import ONE_AT_A_TIME
 from agentworld_dag.monitoring.champion import WORLD_MODEL
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.registry import ModelRegistry
-from agentworld_dag.sensors import history
+from agentworld_dag.sensors import history, later_rounds
 from tests import on_record
 from tests.on_record import WORSE
 
@@ -99,6 +101,12 @@ def test_a_drop_starts_one_run_of_a_new_round_whatever_the_daemon_remembers(
     again = tick(workspace, "retrain_on_fidelity_drop", 2)
     assert "but a retraining is under way" in str(again.skip_reason)
     assert runs(instance) == [("train_world_model", "round-0002", QUEUED)]
+    assert ONE_AT_A_TIME.items() <= instance.get_runs()[0].tags.items()
+
+
+@pytest.mark.parametrize("name", ["train_world_model", "turn_the_loop"])
+def test_runs_that_train_a_round_wait_for_each_other_whoever_started_them(name: str) -> None:
+    assert ONE_AT_A_TIME.items() <= defs.resolve_job_def(name).run_tags.items()
 
 
 def test_a_second_daemon_with_an_older_view_of_the_record_starts_no_second_retraining(
@@ -106,7 +114,7 @@ def test_a_second_daemon_with_an_older_view_of_the_record_starts_no_second_retra
 ) -> None:
     dropped(instance)
     first = tick(workspace, "retrain_on_fidelity_drop")
-    monkeypatch.setattr(history, "retrainings", lambda *_: [])
+    monkeypatch.setattr(later_rounds, "retrainings", lambda *_: [])
     monkeypatch.setattr(history, "started", lambda *_: None)
     second = tick(workspace, "retrain_on_fidelity_drop", 1)
     assert second.run_keys == first.run_keys
@@ -165,6 +173,6 @@ def test_a_schedule_starts_one_run_for_a_time(
 ) -> None:
     on_record.promoted(instance, on_record.champion())
     assert len(scheduled_tick(workspace, name, due).run_ids) == 1
-    monkeypatch.setattr(history, "retrainings", lambda *_: [])
+    monkeypatch.setattr(later_rounds, "retrainings", lambda *_: [])
     scheduled_tick(workspace, name, due)
     assert runs(instance) == [(job, partition, QUEUED)]

@@ -1,5 +1,7 @@
 """The sensor that reads reviews, on a real MLflow store."""
 
+import socket
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -149,9 +151,32 @@ def test_while_mlflow_is_down_nothing_is_decided_and_the_tick_says_so(
     put_up(registry, 2, APPROVED)
     found = tick(sensor, ModelRegistry(tracking_uri=DOWN))
     assert not found.run_requests
-    for model in JOBS:
-        assert f"{model}: nothing decided, MLflow at {DOWN} failed" in str(found.skip_message)
+    assert f"world-model and agent-policy: nothing decided, MLflow at {DOWN} failed" in str(found.skip_message)
     assert len(tick(sensor, registry).run_requests or []) == 1
+
+
+def test_a_server_that_never_answers_costs_one_request_of_two_attempts(
+    tick: Tick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        began_at = time.monotonic()
+        found = tick(sensor, ModelRegistry(tracking_uri=f"http://127.0.0.1:{hanging.getsockname()[1]}"))
+        waited_s = time.monotonic() - began_at
+    assert "world-model and agent-policy: nothing decided, MLflow at " in str(found.skip_message)
+    assert 2 <= waited_s < 12, "two attempts of a second, what lies between them, and a busy machine"
+
+
+def test_both_models_wait_for_their_own_runs(tick: Tick, instance: dg.DagsterInstance, registry: ModelRegistry) -> None:
+    put_up(registry, 1, APPROVED, WORLD_MODEL)
+    put_up(registry, 2, APPROVED, AGENT)
+    run_id = on_record.ran(instance, JOBS[AGENT], RUNNING, {})
+    found = tick(sensor, registry)
+    assert [each.job_name for each in found.run_requests or []] == [JOBS[WORLD_MODEL]]
+    on_record.ran(instance, JOBS[WORLD_MODEL], dg.DagsterRunStatus.NOT_STARTED, {})
+    found = tick(sensor, registry)
+    assert not found.run_requests
+    assert f"waits for run {run_id}, which decides on agent-policy now" in str(found.skip_message)
 
 
 def test_a_promoted_simulator_is_practised_in_once_even_while_mlflow_is_down(

@@ -114,6 +114,17 @@ def test_a_run_that_failed_is_followed_by_others_up_to_a_limit(
     assert "run decide_on_world_model by hand" in str(found.skip_message)
 
 
+def test_a_review_that_is_being_carried_out_is_waited_for(
+    tick: Tick, instance: dg.DagsterInstance, in_use: dict[str, on_record.Champion]
+) -> None:
+    on_record.probed(instance, list(in_use.values()), leads=dict.fromkeys(in_use, WORSE))
+    run_id = on_record.ran(instance, "decide_on_world_model", RUNNING, {CARRIED_OUT: "world-model-3-promote"})
+    found = tick(sensor)
+    assert [each.job_name for each in found.run_requests or []] == ["decide_on_agent"]
+    on_record.ran(instance, "decide_on_agent", RUNNING, {})
+    assert f"waits for run {run_id}, which decides on world-model now" in str(tick(sensor).skip_message)
+
+
 @pytest.mark.parametrize(
     ("minutes_ago", "asked"), [([0.1], 0), ([1.5], 1), ([1.5, 3], 0), ([2.5, 4], 1), ([30, 60, 70, 75, 80, 81], 0)]
 )

@@ -63,6 +63,43 @@ def test_every_week_goes_on_with_a_round_that_was_left_half_finished(
     assert found.partition_key == "round-0002"
 
 
+def test_a_weekly_round_planned_before_a_drop_is_left(
+    scheduled_tick: ScheduledTick, instance: dg.DagsterInstance, champion: None
+) -> None:
+    on_record.began(instance, "round-0002", "world-model-1")
+    on_record.retrained(instance, 24 * 7, FAILED)
+    on_record.probed(instance, [on_record.champion()], on_record.DROPPED)
+    [found] = scheduled_tick(retrain_weekly).run_requests or []
+    assert found.partition_key == "round-0003"
+
+
+def test_the_week_s_retrainings_hold_the_schedule(
+    scheduled_tick: ScheduledTick, instance: dg.DagsterInstance, champion: None
+) -> None:
+    for hours in (20, 60, 100):
+        assert scheduled_tick(retrain_weekly).run_requests
+        on_record.retrained(instance, hours, FAILED)
+    assert scheduled_tick(retrain_weekly).skip_message == "the week's 3 retrainings are used up"
+
+
+@pytest.mark.parametrize("job", ["probe_real_environment", "train_world_model"])
+def test_no_probe_starts_while_one_or_a_retraining_runs(
+    scheduled_tick: ScheduledTick, instance: dg.DagsterInstance, champion: None, job: str
+) -> None:
+    run_id = on_record.ran(instance, job, RUNNING, {})
+    found = scheduled_tick(probe_nightly)
+    assert not found.run_requests
+    assert found.skip_message == f"{job} is under way, run {run_id}"
+
+
+def test_a_half_finished_round_holds_no_probe(
+    scheduled_tick: ScheduledTick, instance: dg.DagsterInstance, champion: None
+) -> None:
+    on_record.began(instance, "round-0002", "world-model-1")
+    on_record.retrained(instance, 1, FAILED)
+    assert scheduled_tick(probe_nightly).run_requests
+
+
 @pytest.mark.parametrize(
     ("hours_ago", "status", "gpu_s", "obstacle"),
     [
