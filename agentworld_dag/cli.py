@@ -106,7 +106,8 @@ def drill(options: argparse.Namespace) -> None:
     from agentworld_dag.drill.rehearsal import Plan, rehearse
 
     timeline = Timeline(log.info)
-    rehearse(Plan(home(), options.preset, options.image, options.quiet_probes, options.deadline_s), timeline)
+    asked = (options.preset, options.image, options.quiet_probes, options.deadline_s, options.kill_daemon)
+    rehearse(Plan(home(), *asked), timeline)
     log.info("the drill passed in %.0f s: all of it was seen", timeline.seconds)
 
 
@@ -161,7 +162,8 @@ def _parser() -> argparse.ArgumentParser:
     rehearsal.add_argument("--preset", default="tiny", help="a name under infra/presets, or a path")
     rehearsal.add_argument("--image", default="talkative", help="what the real shell changes to")
     rehearsal.add_argument("--quiet-probes", type=int, default=2, help="before the change")
-    rehearsal.add_argument("--deadline-s", type=float, default=1200, help="for all of it")
+    rehearsal.add_argument("--deadline-s", type=float, default=900, help="for all of it")
+    rehearsal.add_argument("--kill-daemon", action="store_true", help="in the middle of the retraining")
     arithmetic = commands.add_parser("plan", help="memory, hours and money of a preset's stages, computed")
     arithmetic.set_defaults(command=plan)
     arithmetic.add_argument("--preset", default="tiny", help="a name under infra/presets, or a path")

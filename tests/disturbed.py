@@ -184,7 +184,7 @@ def _run(module: str, flags: list[str], log: Path, environment: Mapping[str, str
     script = importlib.import_module(module)
     # Models this small earn nothing, and without differences in reward no weight would move.
     if module == WORLD_MODEL_RL:
-        vars(script)["reward_function"] = lambda tokenizer, settings: odd_sums
+        vars(script)["reward_function"] = lambda *_: odd_sums
     if module == AGENT_RL:
         goal_reward = script.goal_reward
         vars(script)["goal_reward"] = lambda processes: _odd_sums_beside(goal_reward(processes))

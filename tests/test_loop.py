@@ -115,18 +115,20 @@ SEEN = (
     "seen: 1 quiet probes",
     "changes: talkative",
     "seen: a retraining, started by the sensor",
+    "killed (SIGKILL) after",
     "seen: a candidate of round-0002",
     "seen: version 6 as champion",
     "seen: the agent's training",
     "seen: a probe of the new champion",
+    "one retraining, one candidate",
     "the drill passed",
 )
 
 
 def test_a_changed_environment_is_noticed_and_followed_by_the_running_deployment(place):
     before = sorted(path.name for path in (place / "home" / "lake").iterdir())
-    run = start(place, "drill.log", "drill --image talkative --quiet-probes 1")
-    ended = run.wait(timeout=900)
+    run = start(place, "drill.log", "drill --image talkative --quiet-probes 1 --kill-daemon")
+    ended = run.wait(timeout=1000)
     told = (place / "drill.log").read_text()
     assert ended == 0, told[-3000:]
     places = [told.find(what) for what in SEEN]

@@ -6,13 +6,15 @@ among its answers. Only calls that got no answer are tried again, by the client.
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agentworld_dag.endpoints.client import ChatClient, Endpoint, Refusal, Reply
 from agentworld_dag.errors import JudgeError
 from agentworld_dag.training.judge import Rubric, parse_rubric
 
+CountCalls = Callable[[int, int], None]
+"""Takes the tokens of prompts and of answers."""
 SHOWN_CHARS = 200
 """Of an answer without scores."""
 
@@ -41,6 +43,8 @@ class ChatJudge:
     """A judge behind an endpoint."""
 
     endpoint: Endpoint
+    count_calls: CountCalls
+    """Told of every call what the endpoint counted, that of an unusable answer too."""
 
     def score(self, items: Sequence[tuple[str, str, str]]) -> list[Rubric | None]:
         """A rubric for each (action, prediction, truth); None where the judge failed.
@@ -59,6 +63,7 @@ class ChatJudge:
 
     async def _ask(self, client: ChatClient, item: tuple[str, str, str]) -> Reply | Refusal:
         found = await client.ask(_messages(*item))
+        self.count_calls(found.prompt_tokens or 0, found.completion_tokens or 0)
         if isinstance(found, Refusal) and found.fatal:
             raise self._error(f"cannot be asked: {found.cause}")
         return found

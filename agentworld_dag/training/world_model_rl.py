@@ -12,6 +12,7 @@ reference-grounded rule judge.
 import os
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from datasets import Dataset
@@ -21,7 +22,7 @@ from trl.trainer.grpo_config import GRPOConfig
 from agentworld_dag.errors import ConfigError
 from agentworld_dag.stage import Stage, run_stage
 from agentworld_dag.training.adapters import with_adapters
-from agentworld_dag.training.chat_judge import ChatJudge, judge_endpoint
+from agentworld_dag.training.chat_judge import ChatJudge, CountCalls, judge_endpoint
 from agentworld_dag.training.checkpoints import load_checkpoint
 from agentworld_dag.training.group_trainer import GroupTrainer
 from agentworld_dag.training.labelled_head import score_labels_only
@@ -48,7 +49,7 @@ def work(stage: Stage) -> dict[str, Any]:
     trainer = GroupTrainer(
         model=with_adapters(model, settings.lora),
         args=_arguments(stage, settings),
-        reward_funcs=reward_function(tokenizer, settings),
+        reward_funcs=reward_function(tokenizer, stage),
         train_dataset=Dataset.from_list(one_turn_each(trajectories, stage.preset.model.template, stage.seed)),
         processing_class=tokenizer,
         optimizers=optimizers(model, settings.optimizer, settings.learning_rate),
@@ -79,9 +80,10 @@ def one_turn_each(trajectories: list[Trajectory], template: Template, seed: int)
     return rows
 
 
-def reward_function(tokenizer: PreTrainedTokenizerBase, settings: WorldModelRl) -> Any:
+def reward_function(tokenizer: PreTrainedTokenizerBase, stage: Stage) -> Any:
     """The hybrid reward as TRL calls it: from token ids, because decoding for display drops the tags."""
-    judge = _judge(settings)
+    settings = stage.preset.world_model_rl
+    judge = _judge(settings, partial(_count_calls, stage))
 
     def hybrid(
         completion_ids: list[list[int]],
@@ -101,13 +103,18 @@ def reward_function(tokenizer: PreTrainedTokenizerBase, settings: WorldModelRl) 
     return hybrid
 
 
-def _judge(settings: WorldModelRl) -> ChatJudge | None:
+def _judge(settings: WorldModelRl, count_calls: CountCalls) -> ChatJudge | None:
     if settings.judge_url is None:
         return None
     if settings.judge_model is None:
         raise ConfigError("world_model_rl.judge_url is set but judge_model is not; name the model the endpoint serves")
     key = os.environ.get("AGENTWORLD_JUDGE_API_KEY", "")
-    return ChatJudge(judge_endpoint(settings.judge_url, settings.judge_model, key))
+    return ChatJudge(judge_endpoint(settings.judge_url, settings.judge_model, key), count_calls)
+
+
+def _count_calls(stage: Stage, prompt_tokens: int, completion_tokens: int) -> None:
+    processes = stage.ranks.count  # only this one's meter is kept; the others ask about as much
+    stage.meter.count_calls(prompt_tokens * processes, completion_tokens * processes)
 
 
 def _arguments(stage: Stage, settings: WorldModelRl) -> GRPOConfig:

@@ -30,7 +30,7 @@ def main() -> None:
 def run_ours(stage: str, flags: list[str]) -> None:
     script = importlib.import_module(f"agentworld_dag.training.{stage}")
     if stage == "world_model_rl":
-        vars(script)["reward_function"] = lambda tokenizer, settings: odd_sums
+        vars(script)["reward_function"] = lambda *_: odd_sums
     run_stage(script.work, flags)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from agentworld_dag import cli
+from agentworld_dag.environments import images
 
 
 @pytest.fixture
@@ -46,3 +47,9 @@ def test_a_record_that_is_not_copied_is_not_rehearsed_on(
     assert cli.main(["drill"]) == 1
     assert f"ConfigError: {variable} is set" in caplog.text
     assert not home.exists()
+
+
+def test_a_change_to_the_image_that_is_installed_is_none(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    images.install("talkative", home / "terminal-image")
+    assert cli.main(["drill"]) == 1
+    assert "ConfigError: talkative is the image of" in caplog.text

@@ -19,6 +19,7 @@ from tests.resources.launching import toy
 pytestmark = pytest.mark.slow
 
 ALL = ["first", "second", "third"]
+DOOMED = "doomed"
 RETRIED = ["first", "second", "second", "third"]
 
 
@@ -94,7 +95,16 @@ def test_a_run_that_is_cancelled_takes_its_stage_with_it(deployment):
     assert "third" not in deployment.steps(AT_WORK)
 
 
+def test_a_run_that_is_killed_at_every_attempt_is_tried_three_times_in_all(deployment):
+    deployment.ask_for(DOOMED)
+    for attempt in range(1, 4):
+        waits_at_the_gate(deployment, DOOMED, times=attempt)
+        os.kill(deployment.pids(DOOMED)[-1], signal.SIGKILL)
+    ends(deployment, DOOMED, *["FAILURE"] * 3)
+
+
 def test_a_killed_step_gives_its_slot_to_the_retry(deployment):
+    """The daemon goes through failures in order: a fourth attempt at the doomed run would have been begun before."""
     deployment.ask_for("step")
     waits_at_the_gate(deployment, "step")
     assert deployment.slots_taken() == 1
@@ -102,6 +112,7 @@ def test_a_killed_step_gives_its_slot_to_the_retry(deployment):
     waits_at_the_gate(deployment, "step", times=2)
     assert deployment.statuses("step") == ["FAILURE", "STARTED"]
     assert deployment.slots_taken() == 1
+    assert deployment.statuses(DOOMED) == ["FAILURE"] * 3
 
 
 def test_a_code_server_that_is_told_to_stop_lets_its_run_finish(deployment):

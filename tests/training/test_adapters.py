@@ -51,7 +51,7 @@ def test_a_checkpoint_under_way_holds_the_adapters_alone_and_training_goes_on_fr
 def test_the_world_model_s_rl_trains_adapters_too(
     stage, base: Path, splits: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(world_model_rl, "reward_function", lambda tokenizer, settings: odd_sums)
+    monkeypatch.setattr(world_model_rl, "reward_function", lambda *_: odd_sums)
     settings = small_preset().world_model_rl.model_copy(update=ADAPTED)
     learning = stage("out", {"world_model_sft": base, "trajectory_splits": splits}, world_model_rl=settings)
     world_model_rl.work(learning)

@@ -1,19 +1,22 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agentworld_dag.cost import Meter, priced
 from agentworld_dag.endpoints.client import SHOWN_CHARS
 from agentworld_dag.errors import JudgeError
-from agentworld_dag.training.chat_judge import ChatJudge, judge_endpoint
+from agentworld_dag.prices import Prices
+from agentworld_dag.training.chat_judge import ChatJudge, CountCalls, judge_endpoint
 from agentworld_dag.training.judge import DIMENSIONS, Rubric
 from tests.endpoints.scripted_server import Said, serving
 
 KEY = "sk-1234567890"
 
 
-def judge_at(url: str) -> ChatJudge:
-    return ChatJudge(judge_endpoint(url, "judge", KEY))
+def judge_at(url: str, count_calls: CountCalls = lambda *_: None) -> ChatJudge:
+    return ChatJudge(judge_endpoint(url, "judge", KEY), count_calls)
 
 
 def all_of(score: int) -> Rubric:
@@ -95,6 +98,21 @@ def test_the_key_is_never_shown(status: int, before: int) -> None:
     with serving(lambda *_: echo) as server, pytest.raises(JudgeError) as raised:
         judge_at(server.url).score([("ls", "a", "a")])
     assert KEY[:6] not in str(raised.value) + repr(judge_at(server.url))
+
+
+def test_every_call_is_paid_for_by_its_tokens_whatever_came_of_it(tmp_path: Path) -> None:
+    """One is refused and used nothing; the server says of every other that it took 3 tokens and gave 2."""
+    prices = Prices(
+        currency="EUR", cpu_core_hour=0, gpu_hour=0, million_prompt_tokens=1e6, million_completion_tokens=1e7
+    )
+    said = {0: Said(status=400), 1: Said("no scores"), 2: Said("")}
+    meter = Meter(tmp_path)
+    with serving(lambda _, before: said.get(before, Said(json.dumps(all_of(5))))) as server:
+        judge_at(server.url, meter.count_calls).score([("ls", "a", "a")] * 5)
+    meter.record()
+    used = meter.total()
+    assert (used.prompt_tokens, used.completion_tokens, used.tokens) == (4 * 3, 4 * 2, 4 * 5)
+    assert priced(used, prices)["money"] == pytest.approx(4 * 3 + 4 * 2 * 10)
 
 
 def test_nothing_to_score_asks_nobody() -> None:

@@ -63,7 +63,7 @@ def test_the_rule_judge_gives_five_exactly_to_the_truth() -> None:
 def test_a_failed_judge_call_is_a_gap_and_not_a_zero() -> None:
     fives = Said(json.dumps(dict.fromkeys(DIMENSIONS, 5)))
     with serving(lambda _, before: fives if before else Said(status=400)) as server:
-        judge = ChatJudge(replace(judge_endpoint(server.url, "judge", ""), most_open=1))
+        judge = ChatJudge(replace(judge_endpoint(server.url, "judge", ""), most_open=1), lambda *_: None)
         assert hybrid_rewards([GOLD, GOLD, "unusable"], [TRUTH] * 3, 0.9, judge) == [None, FULL_REWARD, 0.0]
 
 
