@@ -117,9 +117,7 @@ def _counts_behind_an_estimate(name: str, scalars: Mapping[str, float]) -> bool:
     return last in COUNTS and {f"{prefix}/value", f"{prefix}/low", f"{prefix}/high"} <= set(scalars)
 
 
-def _check(
-    name: str, holds: bool, evidence: Mapping[str, Any], severity: dg.AssetCheckSeverity
-) -> dg.AssetCheckResult:
+def _check(name: str, holds: bool, evidence: Mapping[str, Any], severity: dg.AssetCheckSeverity) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(check_name=name, passed=bool(holds), metadata=dict(evidence), severity=severity)
 
 

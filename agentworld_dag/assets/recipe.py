@@ -138,9 +138,7 @@ def materializations(context: dg.AssetExecutionContext, asset: str, seed: int | 
     ).records
     made = [(record, record.asset_materialization.metadata) for record in records if record.asset_materialization]
     return [
-        (record, shown)
-        for record, shown in made
-        if seed is None or "seed" not in shown or shown["seed"].value == seed
+        (record, shown) for record, shown in made if seed is None or "seed" not in shown or shown["seed"].value == seed
     ]
 
 

@@ -50,9 +50,9 @@ def lead(differences: Sequence[float]) -> Section:
 def chance_of_loss(differences: Sequence[float]) -> float:
     """How often the mean would be as low or lower, were both sides equally good: the one-sided sign-flip test.
 
-    Every difference might as well have had the other sign then (Fisher 1935), so it keeps its promise where few clusters
-    tell the sides apart; on wins and losses it is the sign test. Exact for few, else of FLIPS random flips, to which
-    what was seen is added so that it is never too small (Phipson and Smyth 2010).
+    Every difference might as well have had the other sign then (Fisher 1935), so it keeps its promise where few
+    clusters tell the sides apart; on wins and losses it is the sign test. Exact for few, else of FLIPS random flips, to
+    which what was seen is added so that it is never too small (Phipson and Smyth 2010).
     """
     seen = np.asarray([each for each in differences if each], dtype=np.float64)
     sizes = np.abs(seen)

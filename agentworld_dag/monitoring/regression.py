@@ -1,9 +1,10 @@
 """Whether a new champion is worse in the real environment than the one before it.
 
 Both answer the same fresh episodes of a probe, so the lead is paired, and the
-probe says how often chance alone would make it so low. It is looked at once per probe for a few probes only, and each look gets its part of
-the allowed error (Bonferroni), so that looking several times costs no more
-than was promised. A slow decline later on is the drift sensor's business.
+probe says how often chance alone would make it so low. It is looked at once per
+probe for a few probes only, and each look gets its part of the allowed error
+(Bonferroni), so that looking several times costs no more than was promised. A slow
+decline later on is the drift sensor's business.
 """
 
 from collections.abc import Mapping, Sequence

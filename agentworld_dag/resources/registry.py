@@ -101,8 +101,8 @@ class ModelRegistry(dg.ConfigurableResource):
     ) -> None:
         """Store rollouts as traces of an experiment, made when missing; all are stored when this returns.
 
-        `tags` are those of each trace and hold a `version`: what this version has already is left alone, and replaced where
-        it reads otherwise under the same title.
+        `tags` are those of each trace and hold a `version`: what this version has already is left alone, and replaced
+        where it reads otherwise under the same title.
         With a `run_id` the traces show on that run's page, too.
         """
         client = connect(self.tracking_uri)

@@ -44,7 +44,8 @@ def log_rollouts(
 ) -> None:
     """Store the rollouts that are not there yet, each under a title of its own; one that reads otherwise by now is new.
 
-    What the version had under these titles before is deleted. Raises MLflow's errors, and RegistryError without a version tag or where two have one title.
+    What the version had under these titles before is deleted. Raises MLflow's errors, and RegistryError without a
+    version tag or where two have one title.
     """
     from mlflow.tracing.client import TracingClient
 
