@@ -33,7 +33,7 @@ from agentworld_dag.monitoring.watch import held
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.resources.registry import ModelRegistry
 from agentworld_dag.sensors import history
-from agentworld_dag.sensors.retraining import decided
+from agentworld_dag.sensors.retraining import decided, retrainings
 from agentworld_dag.tracking import URI
 
 SENSORS = ["retrain_on_fidelity_drop", "promote_on_review", "roll_back_on_regression"]
@@ -115,9 +115,9 @@ def appoint(scene: Scene) -> Champion:
 
 def _refuse_held(scene: Scene, champion: Champion) -> None:
     """What the home's earlier retrainings leave in the way would hold the drill's up, too."""
-    now = time.time()
-    limits = scene.preset(champion).load(champion.round).watch
-    if obstacle := held(history.retrainings(scene.instance, champion, now), limits, now):
+    now, preset = time.time(), scene.preset(champion)
+    limits = preset.load(champion.round).watch
+    if obstacle := held(retrainings(scene.instance, champion, preset, now), limits, now):
         raise RunError(
             f"a drop would start no retraining in a copy of {scene.plan.source.root}: {obstacle}; wait, decide, or "
             "change `watch` in the preset"

@@ -65,7 +65,7 @@ def retrain_weekly(context: dg.ScheduleEvaluationContext, preset: RunPreset) -> 
         return dg.SkipReason(history.NO_CHAMPION)
     now = time.time()
     limits = preset.load(champion.round).watch
-    if obstacle := held(_retrainings(context.instance, champion, preset, now), limits, now):
+    if obstacle := held(retrainings(context.instance, champion, preset, now), limits, now):
         return dg.SkipReason(obstacle)
     decisions = decided(context.instance, champion, preset, now)
     round_name = later_rounds.next_round(context.instance, champion, _alarm_at(decisions))
@@ -77,7 +77,7 @@ def retrain_weekly(context: dg.ScheduleEvaluationContext, preset: RunPreset) -> 
 def decided(instance: dg.DagsterInstance, champion: Champion, preset: RunPreset, now: float) -> dict[str, Decision]:
     """What each domain of the champion's reference asks for."""
     shown = history.probe_metadata(instance, champion)
-    runs = _retrainings(instance, champion, preset, now)
+    runs = retrainings(instance, champion, preset, now)
     rejected = history.rejection(instance, champion.model, champion.at)
     since = rejected.at if rejected else champion.at
     limits = preset.load(champion.round).watch
@@ -87,6 +87,12 @@ def decided(instance: dg.DagsterInstance, champion: Champion, preset: RunPreset,
         for domain, reference in references.items()
         if reference
     }
+
+
+def retrainings(instance: dg.DagsterInstance, champion: Champion, preset: RunPreset, now: float) -> list[Retraining]:
+    """Of all later rounds; stages that failed count with the most GPUs that one of the next round asks for."""
+    gpus = most_gpus(preset.load(name_of(number_of(champion.round) + 1)).compute)
+    return later_rounds.retrainings(instance, champion, gpus, now)
 
 
 def request(champion: Champion, preset: RunPreset, key: str, round_name: str, why: str) -> dg.RunRequest:
@@ -103,11 +109,6 @@ def request(champion: Champion, preset: RunPreset, key: str, round_name: str, wh
         run_config=run_config(preset.name, champion.seed),
         tags=tags,
     )
-
-
-def _retrainings(instance: dg.DagsterInstance, champion: Champion, preset: RunPreset, now: float) -> list[Retraining]:
-    gpus = most_gpus(preset.load(name_of(number_of(champion.round) + 1)).compute)
-    return later_rounds.retrainings(instance, champion, gpus, now)
 
 
 def _alarm_at(decisions: Mapping[str, Decision]) -> float:

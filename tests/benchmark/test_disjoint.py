@@ -7,7 +7,7 @@ import pytest
 from agentworld_dag.benchmark.check_generation import CheckSuite, build_checks
 from agentworld_dag.benchmark.disjoint import seen_in_training
 from agentworld_dag.trajectories.outlines import outline
-from agentworld_dag.trajectories.pools import overlap
+from agentworld_dag.trajectories.pools import Pools, overlap
 from agentworld_dag.trajectories.schema import Trajectory, Turn
 from tests.benchmark.recorded_sessions import HOME, SESSION
 
@@ -52,7 +52,7 @@ def test_a_shared_key_counts_every_check_of_the_session_and_its_copies(
     count = len(suite.checks)
     assert {check.id for check in suite.checks} > {"held"}
     assert seen(suite, training) == NONE | {key: count, "any": count}
-    pools = {"held_out": [outline(held_out, NOWHERE)], "sft": [outline(training, NOWHERE)]}
+    pools: Pools = {"held_out": [outline(held_out, NOWHERE)], "sft": [outline(training, NOWHERE)]}
     assert overlap(pools) == {"id": 0, "session": 0, "task": 0} | {key: 1}
 
 
