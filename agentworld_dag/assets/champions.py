@@ -6,7 +6,7 @@ follows it. Sensors read the record, and never ask MLflow.
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -36,6 +36,7 @@ from agentworld_dag.monitoring.review import (
     champion_of,
     judge,
     reviewer,
+    round_under_review,
 )
 from agentworld_dag.monitoring.versions import Version
 from agentworld_dag.resources.lake import Lake
@@ -112,13 +113,19 @@ def carry_out(
     elif config.roll_back_from:
         context.log.info(f"version {config.roll_back_from} is not in use any more; nothing is rolled back")
     else:
-        verdict = judge(list(versions.values()), now.version if now else None, preset.load().review.auto_promote)
+        verdict = judged(list(versions.values()), now, preset)
         context.log.info(f"{model}: {verdict.action}, {verdict.reason}")
         found = versions.get(verdict.version or 0)
         if verdict.action == "reject" and found:
             _reject(context, model, found, verdict, registry)
         elif found:
             yield from _promote(model, found, verdict, now, lake, registry)
+
+
+def judged(versions: Sequence[Version], now: Champion | None, preset: RunPreset) -> Verdict:
+    """What is to be done, by the settings of the round under review."""
+    settings = preset.load(round_under_review(versions)).review
+    return judge(versions, now.version if now else None, settings.auto_promote)
 
 
 def _promote(

@@ -20,6 +20,7 @@ from typing import Literal
 
 from agentworld_dag.monitoring.champion import ASSET, FINAL_STAGES, ROUND, SEED
 from agentworld_dag.monitoring.versions import Version
+from agentworld_dag.rounds import FIRST_ROUND
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 REVIEW, COMMENT, REVIEWER = "review", "review_comment", "review_by"
@@ -56,6 +57,12 @@ def judge(versions: Sequence[Version], recorded: int | None, auto_promote: bool)
         return Verdict("wait", f"no candidate is under review{strays}")
     verdict = _on_candidate(candidate, champion, auto_promote)
     return Verdict(verdict.action, verdict.reason + strays, verdict.version)
+
+
+def round_under_review(versions: Sequence[Version]) -> str:
+    """Whose settings hold: the candidate's round, or where there is none the champion's."""
+    version = _final_with_alias(versions, CANDIDATE) or champion_of(versions)
+    return version.tags.get(ROUND, FIRST_ROUND) if version else FIRST_ROUND
 
 
 def champion_of(versions: Sequence[Version]) -> Version | None:

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from agentworld_dag.assets.champions import ASSETS, current
+from agentworld_dag.assets.champions import ASSETS, current, judged
 from agentworld_dag.errors import RegistryError
 from agentworld_dag.jobs.loop import decide_on_agent, decide_on_world_model, train_agent
 from agentworld_dag.jobs.run_config import run_config
 from agentworld_dag.monitoring.champion import AGENT, WORLD_MODEL, Champion
 from agentworld_dag.monitoring.regression import regression
-from agentworld_dag.monitoring.review import DECIDED, Verdict, judge
+from agentworld_dag.monitoring.review import DECIDED, Verdict
 from agentworld_dag.monitoring.versions import Version
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.preset import RunPreset
@@ -83,7 +83,7 @@ def reviews(instance: dg.DagsterInstance, preset: RunPreset, registry: ModelRegi
 def reviewed(instance: dg.DagsterInstance, model: str, versions: Sequence[Version], preset: RunPreset) -> Request:
     """The run that carries out what stands in the registry."""
     champion = current(instance, model)
-    verdict = judge(versions, champion.version if champion else None, preset.load().review.auto_promote)
+    verdict = judged(versions, champion, preset)
     if verdict.action == "wait":
         return f"{model}: {verdict.reason}"
     return _attempt(instance, model, _key(model, verdict, champion), preset, verdict.reason, {})

@@ -1,6 +1,6 @@
 import pytest
 
-from agentworld_dag.monitoring.review import Action, judge
+from agentworld_dag.monitoring.review import Action, judge, round_under_review
 from agentworld_dag.monitoring.versions import Version
 
 
@@ -142,3 +142,10 @@ def test_an_approval_that_was_carried_out_but_not_closed_is_no_stray():
 
 def test_a_champion_without_its_alias_is_named():
     assert "no version has the alias champion, give it back: recorded is 1" in judge([version(1)], 1, False).reason
+
+
+def test_the_settings_that_hold_are_those_of_the_candidate_s_round():
+    champion, candidate = of_round(3, "world_model_rl", "champion"), of_round(6, "world_model_rl", "candidate", of=3)
+    assert round_under_review([champion, candidate]) == "round-0003"
+    assert round_under_review([champion]) == "round-0002"
+    assert round_under_review([]) == round_under_review([version(1, "candidate")]) == "round-0001"
