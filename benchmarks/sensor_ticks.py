@@ -2,12 +2,11 @@
 
 Puts that many probes, and retrainings at three a week, on record in a Dagster instance of its own, over SQLite in a
 temporary folder, and a small MLflow store beside it. Needs the folder of the repository as working directory. Prints
-one line per sensor, as Markdown; ends with 1 if the median of any is over LIMIT_S, which a machine that does other work
-may miss. Left out is `refresh_reports_on_new_inputs`, which Dagster's daemon evaluates.
+one line per sensor, as Markdown, and whether every median is within LIMIT_S, which a machine that does other work may
+miss. Left out is `refresh_reports_on_new_inputs`, which Dagster's daemon evaluates.
 """
 
 import argparse
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -27,6 +26,8 @@ from tests.registered import copy_of, new_store
 
 LIMIT_S = 0.5
 SENSORS = (retrain_on_fidelity_drop, promote_on_review, roll_back_on_regression)
+COMPARED = 3
+"""The presets' `review.regression_probes`."""
 APART_H = 7 * 24 / 3
 """The presets' `watch.retrainings_per_week`."""
 
@@ -42,15 +43,16 @@ def main() -> None:
         resources = {"preset": RunPreset(name="tiny", seed=0), "registry": store(Path(folder))}
         print(f"{options.ticks} ticks, {options.probes} probes, {options.retrainings} retrainings\n")
         print("| sensor | median, s | maximum, s |\n| --- | --- | --- |")
-        medians = [told(instance, sensor, resources, options.ticks) for sensor in SENSORS]
-    sys.exit(max(medians) > LIMIT_S)
+        slowest = max(told(instance, sensor, resources, options.ticks) for sensor in SENSORS)
+    print(f"\nAt most {LIMIT_S:g} s is wanted: {'met' if slowest <= LIMIT_S else 'not met'}.")
 
 
 def put_on_record(instance: dg.DagsterInstance, probes: int, retrainings: int) -> None:
     on_record.promoted(instance, on_record.champion(1))
     in_use = [on_record.promoted(instance, on_record.champion(2, model)) for model in (WORLD_MODEL, AGENT)]
-    for _ in range(probes):
-        on_record.probed(instance, in_use)
+    compared = dict.fromkeys((WORLD_MODEL, AGENT), on_record.QUIET)
+    for number in range(probes):
+        on_record.probed(instance, in_use, leads=compared if number < COMPARED else None)
     for number in reversed(range(retrainings)):
         run_id = on_record.retrained(instance, (number + 0.5) * APART_H, dg.DagsterRunStatus.FAILURE)
         for asset in GPU_STEPS:

@@ -173,7 +173,7 @@ def healthy(scene: Scene, champion: Champion) -> None:
     """The new champion is right about the changed environment."""
     scene.wait_for("a probe of the new champion", lambda: _probes(scene, champion) or None)
     shown = history.probe_metadata(scene.instance, champion)
-    lead = history.leads_of(shown, WORLD_MODEL)[0]
+    lead = next(history.leads_of(shown, WORLD_MODEL))
     scene.timeline.tell("drill", f"the new champion is ahead of the first by {lead.value:+.3f} on the same fresh turns")
     if lead.value <= 0:
         raise RunError(f"{champion.name} is no better in the changed environment than the champion before it")
@@ -203,7 +203,7 @@ def once(scene: Scene, champion: Champion) -> None:
 def _probes(scene: Scene, champion: Champion) -> int:
     """Of the champion, since the drill began."""
     since = max(champion.at, scene.timeline.began.timestamp())
-    return len(history.probe_metadata(scene.instance, replace(champion, at=since)))
+    return sum(1 for _ in history.probe_metadata(scene.instance, replace(champion, at=since)))
 
 
 def _first_retraining(scene: Scene) -> dg.DagsterRun | None:

@@ -4,7 +4,7 @@ Nothing is remembered between ticks, so a restart or a second daemon reads the
 same.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -28,7 +28,8 @@ WHY = "agentworld/why"
 NO_CHAMPION = "no champion yet: approve a candidate in MLflow"
 READ = 500
 """Runs that are looked at, of each job; older ones count no more."""
-PAGE = 500
+PAGE = 50
+"""Probes that are read at a time: whoever looks for the first few reads no more."""
 RUN_KEY, PARTITION = "dagster/run_key", "dagster/partition"
 """Dagster's own tags."""
 RECORDED_AT = "recorded_at"
@@ -46,13 +47,13 @@ class Rejection:
     """Epoch seconds."""
 
 
-def probe_metadata(instance: dg.DagsterInstance, champion: Champion) -> list[dict[str, Any]]:
+def probe_metadata(instance: dg.DagsterInstance, champion: Champion) -> Iterator[dict[str, Any]]:
     """Metadata of the champion's probes since it was promoted and when each came in, oldest first.
 
     A probe belongs to whom it asked, whoever was champion when it ended.
     """
     shown = (_plain(record) for record in _probes(instance, champion.at))
-    return [metadata for metadata in shown if metadata.get(SHOWN_CHAMPIONS[champion.model]) == champion.name]
+    return (metadata for metadata in shown if metadata.get(SHOWN_CHAMPIONS[champion.model]) == champion.name)
 
 
 def probes_of(shown: Sequence[dict[str, Any]], domain: str) -> list[Probe]:
@@ -64,10 +65,14 @@ def probes_of(shown: Sequence[dict[str, Any]], domain: str) -> list[Probe]:
     ]
 
 
-def leads_of(shown: Sequence[dict[str, Any]], model: str) -> list[Lead]:
-    """By how much the champion was ahead of the one before it, probe by probe."""
-    found = (lead_of(str(each[SHOWN_PROBE]), each[SHOWN_LEADS].get(model, {})) for each in shown)
-    return [lead for lead in found if lead]
+def leads_of(shown: Iterable[dict[str, Any]], model: str) -> Iterator[Lead]:
+    """By how much the champion was ahead of the one before it, probe by probe; the first of a probe counts."""
+    known: set[str] = set()
+    for each in shown:
+        lead = lead_of(str(each[SHOWN_PROBE]), each[SHOWN_LEADS].get(model, {}))
+        if lead and lead.probe not in known:
+            known.add(lead.probe)
+            yield lead
 
 
 def silence(instance: dg.DagsterInstance, champion: Champion, now: float) -> str:

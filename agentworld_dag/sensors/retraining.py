@@ -76,7 +76,7 @@ def retrain_weekly(context: dg.ScheduleEvaluationContext, preset: RunPreset) -> 
 
 def decided(instance: dg.DagsterInstance, champion: Champion, preset: RunPreset, now: float) -> dict[str, Decision]:
     """What each domain of the champion's reference asks for."""
-    shown = history.probe_metadata(instance, champion)
+    shown = list(history.probe_metadata(instance, champion))
     runs = retrainings(instance, champion, preset, now)
     rejected = history.rejection(instance, champion.model, champion.at)
     since = rejected.at if rejected else champion.at

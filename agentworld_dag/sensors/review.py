@@ -7,6 +7,7 @@ registry again and can be started any number of times.
 
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import dagster as dg
 
@@ -93,8 +94,9 @@ def regressed(instance: dg.DagsterInstance, champion: Champion, preset: RunPrese
     """The run that takes a champion back."""
     if champion.previous is None:
         return f"{champion.name}: there is none before it to go back to"
-    shown = history.probe_metadata(instance, champion)
-    found = regression(history.leads_of(shown, champion.model), preset.load(champion.round).review)
+    limits = preset.load(champion.round).review
+    leads = history.leads_of(history.probe_metadata(instance, champion), champion.model)
+    found = regression(list(islice(leads, limits.regression_probes)), limits)
     if not found.worse:
         return f"{champion.name}: {found.reason}"
     config = {"roll_back_from": champion.version, "why": found.reason}

@@ -70,7 +70,7 @@ def test_both_champions_and_the_ones_before_them_are_probed(
     numbers = [{e.id for e in read_trajectories(Path(each["path"]) / "episodes.parquet")} for each in shown]
     assert not numbers[0] & numbers[1], "every probe asks fresh episodes"
     for model in ("world-model", "agent-policy"):
-        leads = leads_of(probe_metadata(instance, champion), model)
+        leads = list(leads_of(probe_metadata(instance, champion), model))
         assert [(lead.value, lead.chance) for lead in leads] == [(0.0, 1.0)] * 2, "equal models, so equal answers"
 
 
