@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import dagster as dg
 
@@ -50,7 +51,7 @@ def main() -> None:
 def put_on_record(instance: dg.DagsterInstance, probes: int, retrainings: int) -> None:
     on_record.promoted(instance, on_record.champion(1))
     in_use = [on_record.promoted(instance, on_record.champion(2, model)) for model in (WORLD_MODEL, AGENT)]
-    compared = dict.fromkeys((WORLD_MODEL, AGENT), on_record.QUIET)
+    compared: dict[str, dict[str, Any]] = {WORLD_MODEL: on_record.QUIET, AGENT: on_record.QUIET}
     for number in range(probes):
         on_record.probed(instance, in_use, leads=compared if number < COMPARED else None)
     for number in reversed(range(retrainings)):
