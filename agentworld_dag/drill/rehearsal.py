@@ -26,7 +26,7 @@ from agentworld_dag.environments import images
 from agentworld_dag.errors import ConfigError, RunError
 from agentworld_dag.home import Home, preset_path
 from agentworld_dag.jobs.instance import DATABASE, opened
-from agentworld_dag.monitoring.champion import AGENT, ROUND, WORLD_MODEL, Champion
+from agentworld_dag.monitoring.champion import AGENT, ASSET, ROUND, WORLD_MODEL, Champion
 from agentworld_dag.monitoring.review import APPROVED, CANDIDATE, CHAMPION, COMMENT, REVIEW, REVIEWER
 from agentworld_dag.monitoring.versions import Version
 from agentworld_dag.monitoring.watch import held
@@ -40,8 +40,8 @@ SENSORS = ["retrain_on_fidelity_drop", "promote_on_review", "roll_back_on_regres
 SCHEDULES = ["probe_nightly"]
 QUICKLY = {"AGENTWORLD_PROBE_CRON": "* * * * *", "AGENTWORLD_SENSOR_EVERY_S": "5"}
 """A night takes a minute here."""
-MADE_BY, FINAL = "dagster/asset_key", "world_model_rl"
-"""Tag of a version, and its value on the one that is put up for review."""
+FINAL = "world_model_rl"
+"""The asset whose version is put up for review."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,8 @@ def healthy(scene: Scene, champion: Champion) -> None:
     scene.timeline.tell("drill", f"the new champion is ahead of the first by {lead.value:+.3f} on the same fresh turns")
     if lead.value <= 0:
         raise RunError(f"{champion.name} is no better in the changed environment than the champion before it")
-    decisions = decided(scene.instance, champion, scene.preset(champion), time.time())
+    rejected = history.rejection(scene.instance, champion.model, champion.at)
+    decisions = decided(scene.instance, champion, scene.preset(champion), time.time(), rejected)
     told = "; ".join(decision.reason for decision in decisions.values())
     scene.timeline.tell("drill", told)
     if not decisions or not all(decision.reason.startswith("no drop") for decision in decisions.values()):
@@ -189,7 +190,7 @@ def once(scene: Scene, champion: Champion) -> None:
     runs = observing.retrainings(scene.instance, scene.timeline.began)
     if len(runs) != 1:
         raise RunError(f"expected one retraining, found {len(runs)}: {', '.join(run.run_id for run in runs)}")
-    final = [version.number for version in _versions(scene, champion.round) if version.tags.get(MADE_BY) == FINAL]
+    final = [version.number for version in _versions(scene, champion.round) if version.tags.get(ASSET) == FINAL]
     if final != [champion.version]:
         raise RunError(f"expected one version of {champion.round}'s {FINAL}, {champion.version}, found {final}")
     made = observing.made(scene.instance, champion.round, scene.timeline.began)

@@ -27,10 +27,11 @@ def draw_comparison(
         figure = Figure(figsize=(6, 3), layout="constrained")
         axes = figure.subplots()
         sides = [side for side in next(iter(found.values()))[score] if side != "difference"]
-        width = WIDTH / max(2, len(sides))
+        bars_of_a_set = max(2, len(sides))
+        width = WIDTH / bars_of_a_set
         for number, (side, colour) in enumerate(zip(sides, COLOURS, strict=False)):
             shown = [found[name][score][side] for name in found]
-            places = [place + (number - (max(2, len(sides)) - 1) / 2) * width for place in range(len(found))]
+            places = [place + (number - (bars_of_a_set - 1) / 2) * width for place in range(len(found))]
             values = [each["value"] for each in shown]
             reach = [
                 [each["value"] - each["low"] for each in shown],

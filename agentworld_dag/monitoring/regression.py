@@ -7,8 +7,9 @@ probe for a few probes only, and each look gets its part of the allowed error
 decline later on is the drift sensor's business.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from agentworld_dag.monitoring.settings import Review
 
@@ -30,14 +31,22 @@ class Regression:
     """For people."""
 
 
-def regression(leads: Sequence[Lead], limits: Review) -> Regression:
-    """`leads`: of the champion's probes in order, the first of a probe counting once."""
-    counted = list({lead.probe: lead for lead in reversed(leads)}.values())[::-1][: limits.regression_probes]
+def regression(leads: Iterable[Lead], limits: Review) -> Regression:
+    """`leads`: of the champion's probes in order, of which no more are asked for than count."""
+    counted = list(islice(_first_of_each_probe(leads), limits.regression_probes))
     if not counted:
         return Regression(False, "no probe has compared it with the champion before it yet")
     allowed = (1 - limits.regression_confidence) / limits.regression_probes
     worse = next((lead for lead in counted if lead.chance <= allowed), None)
     return Regression(worse is not None, _words(worse or counted[-1], allowed, limits))
+
+
+def _first_of_each_probe(leads: Iterable[Lead]) -> Iterator[Lead]:
+    known: set[str] = set()
+    for lead in leads:
+        if lead.probe not in known:
+            known.add(lead.probe)
+            yield lead
 
 
 def lead_of(probe: str, found: Mapping[str, float]) -> Lead | None:

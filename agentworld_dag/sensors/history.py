@@ -66,13 +66,9 @@ def probes_of(shown: Sequence[dict[str, Any]], domain: str) -> list[Probe]:
 
 
 def leads_of(shown: Iterable[dict[str, Any]], model: str) -> Iterator[Lead]:
-    """By how much the champion was ahead of the one before it, probe by probe; the first of a probe counts."""
-    known: set[str] = set()
-    for each in shown:
-        lead = lead_of(str(each[SHOWN_PROBE]), each[SHOWN_LEADS].get(model, {}))
-        if lead and lead.probe not in known:
-            known.add(lead.probe)
-            yield lead
+    """By how much the champion was ahead of the one before it, probe by probe, read as they are asked for."""
+    found = (lead_of(str(each[SHOWN_PROBE]), each[SHOWN_LEADS].get(model, {})) for each in shown)
+    return (lead for lead in found if lead)
 
 
 def silence(instance: dg.DagsterInstance, champion: Champion, now: float) -> str:

@@ -6,7 +6,7 @@ the same for everyone who asks while it can go on.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
@@ -34,11 +34,11 @@ def retrain_on_fidelity_drop(context: dg.SensorEvaluationContext, preset: RunPre
     champion = current(context.instance, WORLD_MODEL)
     if champion is None:
         return dg.SkipReason(history.NO_CHAMPION)
-    now = time.time()
-    decisions = decided(context.instance, champion, preset, now)
+    now, rejected = time.time(), history.rejection(context.instance, champion.model, champion.at)
+    decisions = decided(context.instance, champion, preset, now, rejected)
     if not decisions:
         return dg.SkipReason(f"{champion.name} has no reference in any domain; probes tell nothing about it")
-    told = _told(context.instance, champion, decisions, now)
+    told = "; ".join([*_told(decisions, rejected), history.silence(context.instance, champion, now)])
     key = next((decision.key for decision in decisions.values() if decision.key), None)
     if key is None:
         return dg.SkipReason(told)
@@ -67,18 +67,24 @@ def retrain_weekly(context: dg.ScheduleEvaluationContext, preset: RunPreset) -> 
     limits = preset.load(champion.round).watch
     if obstacle := held(retrainings(context.instance, champion, preset, now), limits, now):
         return dg.SkipReason(obstacle)
-    decisions = decided(context.instance, champion, preset, now)
+    rejected = history.rejection(context.instance, champion.model, champion.at)
+    decisions = decided(context.instance, champion, preset, now, rejected)
     round_name = later_rounds.next_round(context.instance, champion, _alarm_at(decisions))
     context.instance.add_dynamic_partitions(str(rounds.name), [round_name])
     key = f"weekly-{context.scheduled_execution_time:%Y-%m-%dT%H:%M}"
     return request(champion, preset, key, round_name, "the schedule asked, nothing stands in the way")
 
 
-def decided(instance: dg.DagsterInstance, champion: Champion, preset: RunPreset, now: float) -> dict[str, Decision]:
-    """What each domain of the champion's reference asks for."""
+def decided(
+    instance: dg.DagsterInstance,
+    champion: Champion,
+    preset: RunPreset,
+    now: float,
+    rejected: history.Rejection | None,
+) -> dict[str, Decision]:
+    """What each domain of the champion's reference asks for. `rejected`: the last candidate that was, since then."""
     shown = list(history.probe_metadata(instance, champion))
     runs = retrainings(instance, champion, preset, now)
-    rejected = history.rejection(instance, champion.model, champion.at)
     since = rejected.at if rejected else champion.at
     limits = preset.load(champion.round).watch
     references = {domain: champion.reference_in(domain) for domain in champion.reference}
@@ -116,9 +122,9 @@ def _alarm_at(decisions: Mapping[str, Decision]) -> float:
     return max((decision.alarm_at for decision in decisions.values()), default=0.0)
 
 
-def _told(instance: dg.DagsterInstance, champion: Champion, decisions: Mapping[str, Decision], now: float) -> str:
-    """What was decided in each domain, and how fresh the evidence is, for people."""
-    told = [f"{domain}: {decision.reason}" for domain, decision in decisions.items()]
-    if rejected := history.rejection(instance, champion.model, champion.at):
-        told.append(f"only probes since the rejection of version {rejected.version} count")
-    return "; ".join([*told, history.silence(instance, champion, now)])
+def _told(decisions: Mapping[str, Decision], rejected: history.Rejection | None) -> Iterator[str]:
+    """What was decided in each domain, and on which probes, for people."""
+    for domain, decision in decisions.items():
+        yield f"{domain}: {decision.reason}"
+    if rejected:
+        yield f"only probes since the rejection of version {rejected.version} count"

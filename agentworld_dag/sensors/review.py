@@ -7,7 +7,6 @@ registry again and can be started any number of times.
 
 import time
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 import dagster as dg
 
@@ -96,7 +95,7 @@ def regressed(instance: dg.DagsterInstance, champion: Champion, preset: RunPrese
         return f"{champion.name}: there is none before it to go back to"
     limits = preset.load(champion.round).review
     leads = history.leads_of(history.probe_metadata(instance, champion), champion.model)
-    found = regression(list(islice(leads, limits.regression_probes)), limits)
+    found = regression(leads, limits)
     if not found.worse:
         return f"{champion.name}: {found.reason}"
     config = {"roll_back_from": champion.version, "why": found.reason}

@@ -26,7 +26,7 @@ hashes are kept, then to write. One part is in memory at a time.
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -75,17 +75,17 @@ class Tally:
 
 def survey(folder: Path) -> Survey:
     """Reads every part once."""
-    found, seen = Survey([], [], [], Counter()), list[Seen]()
+    whole, corrupt, seen, turns = list[Path](), list[dict[str, str]](), list[Seen](), Counter[str]()
     for file in parquet.part_files(folder):
         try:
             part = list(parquet.iterate_part(file))
         except StoreError as error:
-            found.corrupt.append({"file": file.name, "reason": str(error)})
+            corrupt.append({"file": file.name, "reason": str(error)})
             continue
-        found.parts.append(file)
+        whole.append(file)
         seen += map(look, part)
-        found.turns.update(turn_counts(part))
-    return replace(found, verdicts=verdicts(seen))
+        turns.update(turn_counts(part))
+    return Survey(whole, corrupt, verdicts(seen), turns)
 
 
 def cleaned_parts(found: Survey) -> Iterator[Cleaned]:

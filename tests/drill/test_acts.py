@@ -8,11 +8,11 @@ import pytest
 from dagster._core.events import StepMaterializationData
 
 from agentworld_dag.drill.observing import Timeline
-from agentworld_dag.drill.rehearsal import FINAL, MADE_BY, Plan, Scene, appoint, once, quiet
+from agentworld_dag.drill.rehearsal import FINAL, Plan, Scene, appoint, once, quiet
 from agentworld_dag.drill.services import Deployment
 from agentworld_dag.errors import RunError
 from agentworld_dag.home import Home
-from agentworld_dag.monitoring.champion import AGENT, WORLD_MODEL, Champion
+from agentworld_dag.monitoring.champion import AGENT, ASSET, WORLD_MODEL, Champion
 from agentworld_dag.resources.registry import ModelRegistry
 from agentworld_dag.tracking import connect
 from tests import on_record
@@ -45,7 +45,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def registry(database: Path, tmp_path: Path) -> ModelRegistry:
     """Version 2 is the final checkpoint of ROUND."""
     found = copy_of(database, tmp_path)
-    found.tag(WORLD_MODEL, 2, {MADE_BY: FINAL})
+    found.tag(WORLD_MODEL, 2, {ASSET: FINAL})
     return found
 
 
@@ -120,7 +120,7 @@ def test_a_stage_that_was_made_again_is_named(instance, registry, tmp_path):
 def test_a_second_version_of_the_final_checkpoint_is_one_too_many(instance, registry, tmp_path):
     scene = scene_of(instance, tmp_path, registry.tracking_uri)
     retrained(instance, "world_model_rl")
-    again = {"agentworld/round": ROUND, MADE_BY: FINAL}
+    again = {"agentworld/round": ROUND, ASSET: FINAL}
     connect(registry.tracking_uri).create_model_version(WORLD_MODEL, str(tmp_path), tags=again)
     with pytest.raises(RunError, match=r"expected one version of round-0002's world_model_rl, 2, found \[2, 5\]"):
         once(scene, on_record.champion(2))
