@@ -13,6 +13,7 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 from agentworld_dag.definitions import defs
 from agentworld_dag.resources.preset import RunPreset
 from agentworld_dag.resources.registry import ModelRegistry
+from tests import on_record
 from tests.registered import copy_of, new_store
 
 DOWN = "http://127.0.0.1:9"
@@ -86,3 +87,22 @@ def scheduled_tick(instance: dg.DagsterInstance) -> ScheduledTick:
 def is_runnable(job_name: str, run_config: Any) -> bool:
     """Whether the graph's job takes this run configuration."""
     return dg.validate_run_config(defs.resolve_job_def(job_name), dict(run_config)) is not None
+
+
+@pytest.fixture
+def dropped(instance: dg.DagsterInstance) -> str:
+    """A champion with one probe that raises an alarm; the probe's name."""
+    champion = on_record.promoted(instance, on_record.champion())
+    on_record.began(instance, "round-0001", "none")
+    return on_record.probed(instance, [champion], on_record.DROPPED)
+
+
+def asked_for(found: SensorExecutionData) -> str | None:
+    """The round that is asked for."""
+    assert bool(found.run_requests) != bool(found.skip_message), "each tick asks for something or says why not"
+    return found.run_requests[0].partition_key if found.run_requests else None
+
+
+def told(found: SensorExecutionData) -> str:
+    assert not found.run_requests
+    return str(found.skip_message)
