@@ -38,6 +38,10 @@ class EndpointError(AgentWorldError):
     """A model server cannot be reached or refuses every call."""
 
 
+class ServerMemoryError(EndpointError, MemoryError):
+    """A model server that a stage started had too little memory, of the machine or of a GPU."""
+
+
 class JudgeError(AgentWorldError):
     """A judge is misconfigured or fails above its error budget."""
 

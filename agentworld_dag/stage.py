@@ -128,7 +128,8 @@ def _ended(work: Work, options: argparse.Namespace, pipes: PipesContext) -> int:
     except Stopped as stopped:
         return _told(pipes, RESUME_ME, stopped.words)
     except AgentWorldError as error:
-        return _told(pipes, FAILED, f"{type(error).__name__}: {error}")
+        code = OUT_OF_MEMORY if isinstance(error, MemoryError) else FAILED
+        return _told(pipes, code, f"{type(error).__name__}: {error}")
     except Exception as error:
         if not _for_want_of_memory(error):
             raise

@@ -20,7 +20,7 @@ from agentworld_dag.home import PRESETS
 TOY = """
 import errno, os, shutil, signal, time
 from pathlib import Path
-from agentworld_dag.errors import TrainError
+from agentworld_dag.errors import ServerMemoryError, TrainError
 from agentworld_dag.stage import UNDER_WAY, Stage, run_stage
 
 def kill_before(owner, name, last=""):
@@ -61,6 +61,8 @@ def work(stage: Stage):
     if mode == "torch":
         import torch
         torch.empty(1 << 60, dtype=torch.uint8)
+    if mode == "server":
+        raise ServerMemoryError("the vLLM server ran out of memory")
     if mode == "train":
         checkpoint = stage.out / UNDER_WAY / "checkpoint-3"
         resumed = checkpoint.is_dir()
@@ -186,10 +188,11 @@ def test_what_a_stage_wrote_is_on_the_disk_before_its_result_is(toy, tmp_path):
     assert not any(line.startswith("trainer") for line in synced)
 
 
-def test_a_torch_that_finds_no_memory_is_out_of_memory(toy):
-    failed = start(toy("--option", "mode=torch"))
+@pytest.mark.parametrize(("who", "told"), [("torch", "DefaultCPUAllocator"), ("server", "ServerMemoryError: the vLLM")])
+def test_who_finds_no_memory_is_out_of_memory(toy, who, told):
+    failed = start(toy("--option", f"mode={who}"))
     assert failed.returncode == OUT_OF_MEMORY
-    assert "DefaultCPUAllocator" in failed.stderr
+    assert told in failed.stderr
     assert "Traceback" not in failed.stderr
 
 

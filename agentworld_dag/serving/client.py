@@ -77,7 +77,7 @@ class TokenClient:
             cause, passing = found
             await asyncio.sleep(growing_pause_s(attempt, FIRST_PAUSE_S))  # also until a dying server is dead
             if ended := self._server.ended():
-                raise EndpointError(ended)
+                raise ended
             if not passing:
                 break
         raise EndpointError(f"{self._server.model} at {self._server.url}: {cause}")

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agentworld_dag.errors import ConfigError, EndpointError
+from agentworld_dag.errors import ConfigError, EndpointError, ServerMemoryError
 from agentworld_dag.serving import keeper
 from agentworld_dag.serving.settings import Serving
 
@@ -52,13 +52,12 @@ class Server:
     max_tokens: int
     """Of a prompt and its answer."""
     key: str = field(repr=False)
-    ended: Callable[[], str]
-    """Why it is gone, as far as this process can know; empty while it is not."""
+    ended: Callable[[], EndpointError | None]
+    """Why it is gone, as far as this process can know; None while it is not."""
 
 
-def unknown() -> str:
+def unknown() -> None:
     """Of a server that another process has started."""
-    return ""
 
 
 @contextmanager
@@ -159,14 +158,12 @@ def _launch(command: list[str], key: str, log: Path) -> "subprocess.Popen[bytes]
         )
 
 
-def _wait_until_healthy(root: str, ended: Callable[[], str], settings: Serving, log: Path) -> None:
+def _wait_until_healthy(root: str, ended: Callable[[], EndpointError | None], settings: Serving, log: Path) -> None:
     deadline = time.monotonic() + settings.start_timeout_s
     while not _is_healthy(root):
         if cause := ended():
             sys.stderr.write(log.read_text(errors="replace"))
-            raise EndpointError(
-                f"{cause}. {PYTHON} names the interpreter that has vLLM; `make vllm` makes one for CPUs"
-            )
+            raise cause
         if time.monotonic() > deadline:
             raise EndpointError(
                 f"vLLM was not up within serving.start_timeout_s = {settings.start_timeout_s:g} s; {_told(log)}"
@@ -182,11 +179,14 @@ def _is_healthy(root: str) -> bool:
         return False
 
 
-def _cause(process: "subprocess.Popen[bytes]", checkpoint: Path, log: Path) -> str:
+def _cause(process: "subprocess.Popen[bytes]", checkpoint: Path, log: Path) -> EndpointError | None:
     if (code := process.poll()) is None:
-        return ""
-    why = "ran out of memory and " if OUT_OF_MEMORY.search(log.read_text(errors="replace")) else ""
-    return f"the vLLM server of {checkpoint} {why}ended with code {code}; {_told(log)}"
+        return None
+    server, ended = f"the vLLM server of {checkpoint}", f"ended with code {code}; {_told(log)}"
+    if OUT_OF_MEMORY.search(log.read_text(errors="replace")):
+        limits = "lower serving.max_tokens or serving.at_once"
+        return ServerMemoryError(f"{server} ran out of memory and {ended}. Give it more, or {limits}")
+    return EndpointError(f"{server} {ended}. {PYTHON} names the interpreter that has vLLM; `make vllm` makes one")
 
 
 def _told(log: Path) -> str:

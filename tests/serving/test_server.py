@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agentworld_dag.errors import ConfigError, EndpointError
+from agentworld_dag.errors import ConfigError, EndpointError, ServerMemoryError
 from agentworld_dag.serving import server as subject
 from agentworld_dag.serving.engine import ServedEngine
 from agentworld_dag.serving.opening import open_engine
@@ -86,7 +86,7 @@ def test_a_server_that_does_not_start_is_one_line_with_its_reason(fake, left_ove
 
 def test_a_server_that_had_too_little_memory_says_so(fake, base: Path) -> None:
     fake("full")
-    with pytest.raises(EndpointError, match=r"ran out of memory and ended with code 1; .* CUDA out of memory"):
+    with pytest.raises(ServerMemoryError, match=r"ran out of memory and ended with code 1; .* CUDA out of memory"):
         start_and_stop(base)
 
 
