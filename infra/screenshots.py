@@ -75,7 +75,7 @@ DRILL_SHOTS = [
         "dagster",
         "/locations/agentworld_dag/sensors/retrain_on_fidelity_drop",
         "0 runs requested",
-        clicks="td:nth-child(5) >> text=runs requested >> nth=0",
+        clicks="td:nth-child(5) >> text=runs requested >> nth=20",
     ),
     Shot(
         "drill-probes",
@@ -124,7 +124,7 @@ def review_shots(here: Home) -> list[Shot]:
     session = f"/#/experiments/{experiment}/traces?selectedEvaluationId={trace.info.trace_id}"
     return [
         Shot("drill-review", "mlflow", page, "What got worse", height=2000),
-        Shot("drill-trace", "mlflow", session, "initial_state", clicks="text=/^1 / >> nth=0"),
+        Shot("drill-trace", "mlflow", session, "Inputs / Outputs", clicks="[role=dialog] >> text=/^1 (?!of)/ >> nth=0"),
     ]
 
 
