@@ -1,5 +1,6 @@
 """A Dagster instance, a lake and resources below a temporary folder, and a round to materialise in."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from agentworld_dag.assets.champions import ASSETS, agent_champion, world_model_champion
+from agentworld_dag.assets.rounds import round_plan
 from agentworld_dag.monitoring.champion import AGENT, WORLD_MODEL
 from agentworld_dag.partitions import rounds
 from agentworld_dag.resources.lake import Lake
@@ -19,11 +21,13 @@ from agentworld_dag.resources.reports import Reports
 from agentworld_dag.rounds import FIRST_ROUND, name_of
 from agentworld_dag.tracking import connect
 from tests import on_record
+from tests.assets.forged_round import artifact, forge_round, report
 from tests.preset_file import write_preset
 from tests.registered import SCORES, copy_of, new_store
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 Decide = Callable[..., dg.ExecuteInProcessResult]
+Forge = Callable[..., dict[str, Path]]
 
 
 @pytest.fixture
@@ -104,6 +108,30 @@ def decider(instance: dg.DagsterInstance, registry: ModelRegistry, folder: Path)
 def client(tmp_path: Path) -> MlflowClient:
     """Of the store that `materialize` registers in."""
     return connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
+
+
+@pytest.fixture
+def forge(instance: dg.DagsterInstance, tmp_path: Path, base: Path, splits: Path, client: MlflowClient) -> Forge:
+    def run(round_name: str = FIRST_ROUND) -> dict[str, Path]:
+        return forge_round(instance, tmp_path / "lake", base, splits, client, round_name)
+
+    return run
+
+
+@pytest.fixture
+def compared(instance: dg.DagsterInstance, tmp_path: Path, forge: Forge, materialize: Materialize) -> dict[str, Path]:
+    """A first round whose comparisons are forged as well: nothing in it asks a model."""
+    folders = forge() | {name: artifact(tmp_path / "lake", name, FIRST_ROUND) for name in ("candidate_comparison",)}
+    folder = folders["candidate_comparison"]
+    sides = {name: {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "clusters": 3} for name in ("candidate", "copy")}
+    found = {"fresh": {"fidelity": sides, "self_fed_fidelity": sides, "by_command": {"ls": sides}}}
+    turn = {"action": "ls", "predicted": "a", "truth": "a", "exact": True, "champion": None}
+    (folder / "comparison.json").write_text(json.dumps(found))
+    (folder / "comparison.png").write_bytes(b"PNG")
+    (folder / "rollouts.json").write_text(json.dumps([{"title": "one", "initial_state": "cwd=~", "turns": [turn]}]))
+    report(instance, "candidate_comparison", FIRST_ROUND, folder)
+    assert materialize([round_plan]).success
+    return folders
 
 
 def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:

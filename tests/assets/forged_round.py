@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from agentworld_dag.assets.champions import ASSETS, RECORD
 from agentworld_dag.environments.terminal import ACTION_SPACE, FIRST_OBSERVATION, TASK_DESCRIPTION
 from agentworld_dag.monitoring.champion import WORLD_MODEL, Champion
+from agentworld_dag.monitoring.review import CANDIDATE
 from agentworld_dag.rounds import FIRST_ROUND
 from agentworld_dag.simulator.bundle import MANIFEST
 from agentworld_dag.simulator.simulated import Settings
@@ -90,3 +93,14 @@ def record_champion(
     record = {RECORD: dg.MetadataValue.text(champion.as_json())}
     instance.report_runless_asset_event(dg.AssetMaterialization(ASSETS[model], metadata=record))
     return champion
+
+
+def candidate(client: MlflowClient, model: str) -> ModelVersion | None:
+    try:
+        return client.get_model_version_by_alias(model, CANDIDATE)
+    except MlflowException:
+        return None
+
+
+def approve(client: MlflowClient, model: str, version: ModelVersion) -> None:
+    client.set_model_version_tag(model, version.version, "review", "approved")

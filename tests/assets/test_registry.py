@@ -1,32 +1,25 @@
 """Candidates in a real MLflow store: compared in a real shell, put up for review, decided on, followed by others."""
 
 import json
-import shutil
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from agentworld_dag.artifacts import read_result
-from agentworld_dag.assets.blocking_checks import CHECKED
 from agentworld_dag.assets.champions import agent_champion, world_model_champion
 from agentworld_dag.assets.comparison import candidate_comparison, policy_comparison
 from agentworld_dag.assets.registry import agent_versions, world_model_versions
 from agentworld_dag.assets.rounds import round_plan
-from agentworld_dag.definitions import defs
 from agentworld_dag.errors import RegistryError
 from agentworld_dag.monitoring.champion import AGENT, WORLD_MODEL
-from agentworld_dag.monitoring.review import BLOCKING_CHECKS, CANDIDATE
-from agentworld_dag.partitions import rounds
+from agentworld_dag.monitoring.review import CANDIDATE
 from agentworld_dag.resources.registry import MAX_CARD_CHARS, ModelRegistry
 from agentworld_dag.rounds import FIRST_ROUND
-from tests.assets.conftest import Materialize, failure, metadata
-from tests.assets.forged_round import artifact, forge_round, report
+from tests.assets.conftest import Forge, Materialize, failure, metadata
+from tests.assets.forged_round import approve, candidate
 from tests.small_loop import base, splits
 
 __all__ = ["base", "splits"]
@@ -34,38 +27,6 @@ __all__ = ["base", "splits"]
 SECOND = "round-0002"
 QUICK: dict[str, Any] = {"agent": {"max_new_tokens": 8}, "collection": {"turns_per_episode": 4}}
 """Changes of the preset for whatever asks a model."""
-Forge = Callable[..., dict[str, Path]]
-
-
-@pytest.fixture
-def forge(instance: dg.DagsterInstance, tmp_path: Path, base: Path, splits: Path, client: MlflowClient) -> Forge:
-    def run(round_name: str = FIRST_ROUND) -> dict[str, Path]:
-        return forge_round(instance, tmp_path / "lake", base, splits, client, round_name)
-
-    return run
-
-
-@pytest.fixture
-def compared(instance: dg.DagsterInstance, tmp_path: Path, forge: Forge, materialize: Materialize) -> dict[str, Path]:
-    """A first round whose comparisons are forged as well: nothing in it asks a model."""
-    folders = forge() | {name: artifact(tmp_path / "lake", name, FIRST_ROUND) for name in ("candidate_comparison",)}
-    folder = folders["candidate_comparison"]
-    sides = {name: {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "clusters": 3} for name in ("candidate", "copy")}
-    found = {"fresh": {"fidelity": sides, "self_fed_fidelity": sides, "by_command": {"ls": sides}}}
-    turn = {"action": "ls", "predicted": "a", "truth": "a", "exact": True, "champion": None}
-    (folder / "comparison.json").write_text(json.dumps(found))
-    (folder / "comparison.png").write_bytes(b"PNG")
-    (folder / "rollouts.json").write_text(json.dumps([{"title": "one", "initial_state": "cwd=~", "turns": [turn]}]))
-    report(instance, "candidate_comparison", FIRST_ROUND, folder)
-    assert materialize([round_plan]).success
-    return folders
-
-
-def candidate(client: MlflowClient, model: str) -> ModelVersion | None:
-    try:
-        return client.get_model_version_by_alias(model, CANDIDATE)
-    except MlflowException:
-        return None
 
 
 def review_files(client: MlflowClient, version: ModelVersion) -> set[str]:
@@ -78,10 +39,6 @@ def traces(client: MlflowClient, round_name: str, version: str) -> list[Any]:
     assert experiment is not None
     found = client.search_traces([experiment.experiment_id], filter_string=f"tag.version = '{version}'")
     return list(found)
-
-
-def approve(client: MlflowClient, model: str, version: ModelVersion) -> None:
-    client.set_model_version_tag(model, version.version, "review", "approved")
 
 
 def test_from_a_first_candidate_to_one_that_stands_beside_its_champion(
@@ -198,127 +155,3 @@ def test_whoever_sees_the_alias_finds_the_pack_complete(
     assert found is not None
     assert [trace.info.tags["mlflow.traceName"] for trace in traces(client, FIRST_ROUND, found.version)] == ["one"]
     assert len(client.search_model_versions(f"name = '{WORLD_MODEL}'")) == 3, "what was registered is found again"
-
-
-def evaluate(instance: dg.DagsterInstance, results: Mapping[str, bool]) -> None:
-    """Have Dagster know the newest result of blocking checks, by name, on what the round has."""
-    for asset in CHECKED:
-        for spec in asset.check_specs:
-            if spec.name in results:
-                found = dg.AssetCheckEvaluation(asset.key, spec.name, results[spec.name], metadata={})
-                instance.report_runless_asset_event(found)
-
-
-@pytest.fixture
-def gated(instance: dg.DagsterInstance, tmp_path: Path, compared: dict[str, Path]) -> dict[str, Path]:
-    """The round with all its assets that have blocking checks, none of them evaluated."""
-    made = dict(compared)
-    for asset in (each.key.to_user_string() for each in CHECKED):
-        if asset not in made:
-            made[asset] = artifact(tmp_path / "lake", asset, FIRST_ROUND)
-            report(instance, asset, FIRST_ROUND, made[asset])
-    return made
-
-
-EVERY_CHECK = [spec.name for asset in CHECKED for spec in asset.check_specs if spec.blocking]
-PASSED = dict.fromkeys(EVERY_CHECK, True)
-GATE = "fidelity_above_copy_baseline"
-
-
-def told_by(materialize: Materialize, client: MlflowClient) -> str:
-    """The candidate's tag after a run that put it up and made nothing else."""
-    assert materialize([world_model_versions]).success
-    found = candidate(client, WORLD_MODEL)
-    assert found is not None
-    return found.tags[BLOCKING_CHECKS]
-
-
-@pytest.mark.parametrize(
-    ("results", "told"),
-    [
-        (PASSED, "passed"),
-        (PASSED | {GATE: False}, f"failed: {GATE}"),
-        ({name: True for name in EVERY_CHECK if name != GATE}, f"not evaluated: {GATE}"),
-        ({}, f"not evaluated: {', '.join(EVERY_CHECK)}"),
-    ],
-)
-@pytest.mark.usefixtures("gated")
-def test_a_candidate_says_what_the_checks_of_its_round_said_in_whatever_run(
-    materialize: Materialize,
-    instance: dg.DagsterInstance,
-    client: MlflowClient,
-    results: dict[str, bool],
-    told: str,
-) -> None:
-    evaluate(instance, results)
-    assert told_by(materialize, client) == told
-
-
-@pytest.mark.usefixtures("gated")
-def test_the_newest_evaluation_counts(
-    materialize: Materialize, instance: dg.DagsterInstance, client: MlflowClient
-) -> None:
-    evaluate(instance, PASSED | {GATE: False})
-    evaluate(instance, PASSED)
-    assert told_by(materialize, client) == "passed"
-
-
-def test_a_check_of_a_simulator_made_before_or_after_this_one_says_nothing_of_it(
-    materialize: Materialize,
-    instance: dg.DagsterInstance,
-    client: MlflowClient,
-    tmp_path: Path,
-    gated: dict[str, Path],
-) -> None:
-    evaluate(instance, PASSED)
-    assert materialize([another_simulator(gated["simulator"], passed=False)]).success is False
-    assert told_by(materialize, client) == f"failed: {GATE}"
-    report(instance, "simulator", FIRST_ROUND, gated["simulator"])
-    assert told_by(materialize, client) == "passed", "the old one is used again"
-
-
-def another_simulator(old: Path, passed: bool) -> dg.AssetsDefinition:
-    """Made with other settings: another fingerprint in the same round."""
-
-    @dg.asset(
-        name="simulator", partitions_def=rounds, check_specs=[dg.AssetCheckSpec(GATE, asset="simulator", blocking=True)]
-    )
-    def simulator() -> dg.MaterializeResult:
-        new = old.with_name("another-simulator")
-        shutil.copytree(old, new)
-        return dg.MaterializeResult(
-            metadata={"fingerprint": new.name, "seed": 0},
-            check_results=[dg.AssetCheckResult(check_name=GATE, passed=passed)],
-        )
-
-    return simulator
-
-
-def test_no_blocking_check_that_a_candidate_depends_on_is_left_out() -> None:
-    assert set(EVERY_CHECK) == blocking_above("world_model_versions")
-    assert set(EVERY_CHECK) >= blocking_above("agent_versions")
-
-
-def blocking_above(asset: str) -> set[str]:
-    graph = defs.resolve_asset_graph()
-    above = dg.AssetSelection.assets(asset).upstream().resolve(graph)
-    return {key.name for key in graph.asset_check_keys if key.asset_key in above and graph.get(key).blocking}
-
-
-def test_a_candidate_follows_what_is_made_until_it_is_decided_on(
-    materialize: Materialize, instance: dg.DagsterInstance, client: MlflowClient, gated: dict[str, Path]
-) -> None:
-    def simulator_of() -> str:
-        assert materialize([world_model_versions]).success
-        found = candidate(client, WORLD_MODEL)
-        assert found is not None
-        return found.tags["agentworld/made/simulator"]
-
-    assert simulator_of() == gated["simulator"].name
-    assert materialize([another_simulator(gated["simulator"], passed=True)]).success
-    assert simulator_of() == "another-simulator"
-    found = candidate(client, WORLD_MODEL)
-    assert found is not None
-    approve(client, WORLD_MODEL, found)
-    report(instance, "simulator", FIRST_ROUND, gated["simulator"])
-    assert simulator_of() == "another-simulator", "it stays as its reviewer saw it"

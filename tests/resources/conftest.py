@@ -15,10 +15,11 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from agentworld_dag.resources.registry import ModelRegistry
+from tests.resources.on_kubernetes import connection, jobs, stub
 from tests.resources.real_slurm import slurm, slurm_of_two_nodes
 from tests.small_loop import base, splits
 
-__all__ = ["base", "slurm", "slurm_of_two_nodes", "splits"]
+__all__ = ["base", "connection", "jobs", "slurm", "slurm_of_two_nodes", "splits", "stub"]
 
 START_TIMEOUT_S = 120
 
