@@ -8,6 +8,7 @@ inside a cluster, `KUBECONFIG` outside.
 """
 
 import os
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -54,14 +55,16 @@ class KubernetesJobs(dg.ConfigurableResource):
         run_to_the_end(context, script, needs, lambda: self._attempt(context, script, preset, needs))
 
     def _attempt(self, context: dg.AssetExecutionContext, script: Script, preset: RunPreset, needs: Needs) -> Ending:
-        pods = Pods(context, _core(), self.namespace, self.patience_s)
-        log = JobLog(lambda: pods.lines(pod_name(script)))
+        pods, begun = Pods(context, _core(), self.namespace, self.patience_s), Event()
+        # Until then a pod of this name is another's, or over, and its log not this attempt's.
+        log = JobLog(lambda: pods.lines(pod_name(script)) if begun.is_set() else iter(()))
         with dg.open_pipes_session(context, dg.PipesEnvContextInjector(), log) as session:
             environment = {**script.environment(preset, self.tracking_uri), **session.get_bootstrap_env_vars()}
             command = script.command(preset, self.python)
             body = pod_body(script, needs, self.place, command, environment, context.run_id)
             try:
                 pods.begin(body)
+                begun.set()
                 pod, is_there = pods.ended(pod_name(script))
             except INTERRUPTS:
                 pods.stop(pod_name(script), str(script.out), needs.grace_s)

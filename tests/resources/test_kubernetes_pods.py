@@ -103,9 +103,22 @@ def test_a_pod_of_the_same_name_that_fills_another_lake_is_left_alone(
     jobs: KubernetesJobs, stub: Stub, tmp_path: Path
 ) -> None:
     step = outliving.begun(jobs, elsewhere := preset_in(tmp_path / "elsewhere"), "sleep")
-    result, _ = launched(jobs, toy(tmp_path, "finish"), tmp_path)
+    result, instance = launched(jobs, toy(tmp_path, "finish"), tmp_path)
     step.kill()
     assert f"fills {toy(elsewhere, '').out}, expected {toy(tmp_path, '').out}" in reason(result)
+    assert "attempt 1" not in logged(result, instance)
+
+
+def test_the_log_of_a_pod_that_makes_way_is_not_taken_for_that_of_the_next(
+    jobs: KubernetesJobs, stub: Stub, tmp_path: Path
+) -> None:
+    script = toy(tmp_path, "refuse,refuse,finish")
+    launched(jobs, script, tmp_path, resumes=0)
+    stub.create(jobs.namespace, deepcopy(stub.bodies[-1]))
+    outliving.until(lambda: not stub.pods[jobs.namespace, NAME].is_at_work())
+    result, instance = launched(jobs, script, tmp_path)
+    assert result.success
+    assert [line for line in logged(result, instance) if line.startswith("attempt ")] == ["attempt 3"]
 
 
 def test_a_pod_of_another_lake_is_left_alone_also_when_it_is_over(
