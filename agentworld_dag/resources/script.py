@@ -30,6 +30,10 @@ QUIET = {
 KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_": "4000000000"}
 """glibc would give freed tensors back to the kernel and ask for them again at every training step."""
 
+SHARE_CORES = {"GOMP_SPINCOUNT": "3000"}
+"""A thread of torch that waits for another spins, by its library's own setting for so long that a stage on two threads
+comes nearly to a standstill when another process wants a core (benchmarks/shared_cores.py)."""
+
 
 @dataclass(frozen=True)
 class Script:
@@ -66,7 +70,7 @@ class Script:
     def environment(self, preset: RunPreset, tracking_uri: str) -> dict[str, str]:
         """Variables the process needs, wherever it runs; keys of the lake's remote must be there already."""
         threads, here = str(preset.load(self.round_name).threads), home()
-        return {name: os.environ.get(name, value) for name, value in (QUIET | KEEP_MEMORY).items()} | {
+        return {name: os.environ.get(name, value) for name, value in (QUIET | KEEP_MEMORY | SHARE_CORES).items()} | {
             URI: tracking_uri if self.tracked else "",
             ROOT: str(here.root),
             REMOTE_LAKE: here.remote_lake,
