@@ -32,7 +32,7 @@ KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_":
 
 SHARE_CORES = {"GOMP_SPINCOUNT": "3000"}
 """A thread of torch that waits for another spins, by its library's own setting for so long that a stage on two threads
-comes nearly to a standstill when another process wants a core (benchmarks/shared_cores.py)."""
+loses most of its speed when others want its cores (benchmarks/shared_cores.py)."""
 
 
 @dataclass(frozen=True)
