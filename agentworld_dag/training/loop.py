@@ -17,7 +17,7 @@ from typing import Any
 
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from agentworld_dag.errors import StoreError
+from agentworld_dag.errors import StoreError, TrainError
 from agentworld_dag.lake.unfinished import pull_last_checkpoint, push_checkpoint
 from agentworld_dag.stage import GROWN, UNDER_WAY, Stage
 from agentworld_dag.training.checkpoints import last_whole_checkpoint, seal, step_of
@@ -27,7 +27,8 @@ from agentworld_dag.training.progress import ReportProgress
 def train_to_end(trainer: Trainer, stage: Stage) -> None:
     """Train from the last whole checkpoint, if there is one, to the last step.
 
-    Raises Stopped when asked to stop before it; there is a checkpoint of that step then.
+    Raises Stopped when asked to stop before it; there is a checkpoint of that step then. Raises TrainError where the
+    samples fill no step, which the Trainer passes over.
     """
     leaving = LeaveCheckpoints(stage)
     for callback in (leaving, ReportProgress(stage)):
@@ -38,6 +39,11 @@ def train_to_end(trainer: Trainer, stage: Stage) -> None:
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if leaving.stopped_at is not None:
         stage.stop.obey(f"asked to stop, kept step {leaving.stopped_at} of {trainer.state.max_steps}")
+    if trainer.state.global_step == 0:
+        raise TrainError(
+            f"found samples for none of {trainer.state.max_steps} steps, expected at least as many as one step takes; "
+            "collect more, or lower what a step takes (prompts_per_step, tasks_per_step, tokens_per_step)"
+        )
 
 
 def _place_to_resume(stage: Stage) -> Path | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agentworld_dag.errors import ConfigError
+from agentworld_dag.errors import ConfigError, TrainError
 from agentworld_dag.ranks import Ranks
 from agentworld_dag.training import world_model_rl
 from agentworld_dag.training.checkpoints import load_checkpoint
@@ -82,6 +82,15 @@ def test_a_kill_in_a_later_epoch_changes_no_weight(
     shutil.rmtree(running.out / "checkpoint")
     assert world_model_rl.work(running)["rewards"] == whole["rewards"]
     assert weights.read_bytes() == ended
+
+
+def test_too_few_prompts_for_a_step_are_refused(stage, base: Path, splits: Path) -> None:
+    running = stage(
+        "out", {"world_model_sft": base, "trajectory_splits": splits}, world_model_rl=settings(prompts_per_step=13)
+    )
+    with pytest.raises(TrainError, match="found samples for none of"):
+        world_model_rl.work(running)
+    assert not (running.out / "checkpoint").exists()
 
 
 def test_answers_are_used_up_at_the_end_of_each_step(stage) -> None:
