@@ -128,7 +128,7 @@ def _ended(work: Work, options: argparse.Namespace, pipes: PipesContext) -> int:
     except Stopped as stopped:
         return _told(pipes, RESUME_ME, stopped.words)
     except AgentWorldError as error:
-        code = OUT_OF_MEMORY if isinstance(error, MemoryError) else FAILED
+        code = OUT_OF_MEMORY if _for_want_of_memory(error) else FAILED
         return _told(pipes, code, f"{type(error).__name__}: {error}")
     except Exception as error:
         if not _for_want_of_memory(error):

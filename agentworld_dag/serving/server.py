@@ -163,7 +163,11 @@ def _wait_until_healthy(root: str, ended: Callable[[], EndpointError | None], se
     while not _is_healthy(root):
         if cause := ended():
             sys.stderr.write(log.read_text(errors="replace"))
-            raise cause
+            if isinstance(cause, ServerMemoryError):
+                raise cause
+            raise EndpointError(
+                f"{cause}. {PYTHON} names the interpreter that has vLLM; `make vllm` makes one for CPUs"
+            )
         if time.monotonic() > deadline:
             raise EndpointError(
                 f"vLLM was not up within serving.start_timeout_s = {settings.start_timeout_s:g} s; {_told(log)}"
@@ -186,7 +190,7 @@ def _cause(process: "subprocess.Popen[bytes]", checkpoint: Path, log: Path) -> E
     if OUT_OF_MEMORY.search(log.read_text(errors="replace")):
         limits = "lower serving.max_tokens or serving.at_once"
         return ServerMemoryError(f"{server} ran out of memory and {ended}. Give it more, or {limits}")
-    return EndpointError(f"{server} {ended}. {PYTHON} names the interpreter that has vLLM; `make vllm` makes one")
+    return EndpointError(f"{server} {ended}")
 
 
 def _told(log: Path) -> str:

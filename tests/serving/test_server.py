@@ -102,6 +102,7 @@ def test_a_server_that_dies_in_the_middle_is_one_line_with_its_reason(fake, left
     with pytest.raises(EndpointError, match=r"ended with code 3; its log ends with: EngineDeadError") as caught:
         die_in_the_middle(base)
     assert "\n" not in str(caught.value)
+    assert "make vllm" not in str(caught.value), "it has been up: the interpreter has vLLM"
     assert left_over() == []
 
 
