@@ -24,19 +24,20 @@ from agentworld_dag.training.tokenizer import train_tokenizer
 PRESET = Path(__file__).parents[1] / "infra/presets/tiny.yaml"
 ROW_TOKENS = 86
 """Mean length of an SFT sample of the tiny preset."""
+LABELLED = 0.35
+"""Share of its positions with a label."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--labelled", type=float, default=0.35, help="share of the positions with a label")
+    parser.add_argument("--labelled", type=float, default=LABELLED, help="share of the positions with a label")
     parser.add_argument("--passes", type=int, default=40)
     options = parser.parse_args()
     preset = load_preset(PRESET)
     torch.set_num_threads(preset.sft.threads)
     trl, ours = headed_model(preset), headed_model(preset)
     score_labels_only(ours)
-    rows = preset.sft.tokens_per_step // preset.sft.passes_per_step // ROW_TOKENS
-    batch = sample_batch(rows, preset.model.vocab_size, options.labelled)
+    batch = sample_batch(preset, options.labelled)
     pairs = [(pass_ms(trl, batch), pass_ms(ours, batch)) for _ in range(options.passes)][2:]
     ratios = [of_ours / of_trl for of_trl, of_ours in pairs]
     low, middle, high = statistics.quantiles(ratios, n=4)
@@ -45,7 +46,14 @@ def main() -> None:
         for name, times in zip(("trl_ms", "ours_ms"), zip(*pairs, strict=True), strict=True)
     }
     print(
-        json.dumps({"rows": rows, **medians, "ratio": round(middle, 3), "quartiles": [round(low, 3), round(high, 3)]})
+        json.dumps(
+            {
+                "rows": len(batch["labels"]),
+                **medians,
+                "ratio": round(middle, 3),
+                "quartiles": [round(low, 3), round(high, 3)],
+            }
+        )
     )
 
 
@@ -58,9 +66,10 @@ def headed_model(preset: Preset) -> PreTrainedModel:
     return model
 
 
-def sample_batch(rows: int, vocabulary: int, labelled: float) -> dict[str, torch.Tensor]:
-    """Random ids; the last positions of each row are labelled, as in a next-state sample."""
-    ids = torch.randint(vocabulary, (rows, ROW_TOKENS), generator=torch.Generator().manual_seed(0))
+def sample_batch(preset: Preset, labelled: float = LABELLED) -> dict[str, torch.Tensor]:
+    """Random ids, as many as a pass takes; the last positions of each row are labelled, as in a next-state sample."""
+    rows = preset.sft.tokens_per_step // preset.sft.passes_per_step // ROW_TOKENS
+    ids = torch.randint(preset.model.vocab_size, (rows, ROW_TOKENS), generator=torch.Generator().manual_seed(0))
     labels = ids.clone()
     labels[:, : round(ROW_TOKENS * (1 - labelled))] = IGNORED
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}

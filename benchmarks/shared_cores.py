@@ -28,14 +28,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--busy", type=int, default=2, help="processes beside it, in the second column")
     parser.add_argument("--seconds", type=float, default=6.0)
-    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--pass-for", action="store_true", help="one process's own part: prints its passes per second")
     options = parser.parse_args()
     if options.pass_for:
         print(passes_per_s(options.seconds))
         return
     rates = {key: [] for key in ((spins, busy) for spins in SETTINGS for busy in (0, options.busy))}
-    for _ in range(options.repetitions):
+    for _ in range(options.repeats):
         for (spins, busy), found in rates.items():
             found.append(measured(spins, busy, options.seconds))
     print(f"| {SPINS} | alone | share | beside {options.busy} | share |\n| --- | --- | --- | --- | --- |")
@@ -70,12 +70,11 @@ def passes_per_s(seconds: float) -> float:
     import torch
 
     from agentworld_dag.config import load_preset
-    from benchmarks.labelled_head import PRESET, ROW_TOKENS, headed_model, pass_ms, sample_batch
+    from benchmarks.labelled_head import PRESET, headed_model, pass_ms, sample_batch
 
     preset = load_preset(PRESET)
     torch.set_num_threads(preset.sft.threads)
-    rows = preset.sft.tokens_per_step // preset.sft.passes_per_step // ROW_TOKENS
-    model, batch = headed_model(preset), sample_batch(rows, preset.model.vocab_size, 0.35)
+    model, batch = headed_model(preset), sample_batch(preset)
     pass_ms(model, batch)
     began_at, passes = time.monotonic(), 0
     while time.monotonic() < began_at + seconds:

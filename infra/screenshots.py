@@ -35,6 +35,8 @@ DRAWING_MS = 3000
 """Both UIs go on drawing after their text is there; neither says when it is done."""
 WAITING_MS = 60_000
 WIDTH = 1800
+TICKS_BACK = 20
+"""Of the sensor's, at which a drill's retraining was under way: the last ones have little to tell."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ DRILL_SHOTS = [
         "dagster",
         "/locations/agentworld_dag/sensors/retrain_on_fidelity_drop",
         "0 runs requested",
-        clicks="td:nth-child(5) >> text=runs requested >> nth=20",
+        clicks=f"td:nth-child(5) >> text=runs requested >> nth={TICKS_BACK}",
     ),
     Shot(
         "drill-probes",
