@@ -89,6 +89,13 @@ def put_up(instance: dg.DagsterInstance, round_name: str, under_review: bool = T
     materialized(instance, "world_model_versions", registered, round_name)
 
 
+def brought(instance: dg.DagsterInstance, round_name: str = "round-0002", of_champion: str = "world-model-1") -> None:
+    """A retraining of four days ago trained the round, and put up its candidate."""
+    began(instance, round_name, of_champion)
+    retrained(instance, 99, round_name=round_name, of_champion=of_champion)
+    put_up(instance, round_name)
+
+
 def rejected(instance: dg.DagsterInstance, version: int) -> None:
     told = {"decision": "rejected", "version": version, "why": "worse"}
     instance.report_runless_asset_event(dg.AssetObservation("world_model_champion", metadata=told))

@@ -24,6 +24,9 @@ from tests import on_record
 from tests.assets.forged_round import artifact, forge_round, report
 from tests.preset_file import write_preset
 from tests.registered import SCORES, copy_of, new_store
+from tests.small_loop import base, splits
+
+__all__ = ["base", "splits"]
 
 Materialize = Callable[..., dg.ExecuteInProcessResult]
 Decide = Callable[..., dg.ExecuteInProcessResult]
@@ -121,8 +124,8 @@ def forge(instance: dg.DagsterInstance, tmp_path: Path, base: Path, splits: Path
 @pytest.fixture
 def compared(instance: dg.DagsterInstance, tmp_path: Path, forge: Forge, materialize: Materialize) -> dict[str, Path]:
     """A first round whose comparisons are forged as well: nothing in it asks a model."""
-    folders = forge() | {name: artifact(tmp_path / "lake", name, FIRST_ROUND) for name in ("candidate_comparison",)}
-    folder = folders["candidate_comparison"]
+    folder = artifact(tmp_path / "lake", "candidate_comparison", FIRST_ROUND)
+    folders = forge() | {"candidate_comparison": folder}
     sides = {name: {"value": 0.5, "low": 0.4, "high": 0.6, "n": 9, "clusters": 3} for name in ("candidate", "copy")}
     found = {"fresh": {"fidelity": sides, "self_fed_fidelity": sides, "by_command": {"ls": sides}}}
     turn = {"action": "ls", "predicted": "a", "truth": "a", "exact": True, "champion": None}

@@ -17,9 +17,6 @@ from agentworld_dag.partitions import rounds
 from agentworld_dag.rounds import FIRST_ROUND
 from tests.assets.conftest import Materialize
 from tests.assets.forged_round import approve, artifact, candidate, report
-from tests.small_loop import base, splits
-
-__all__ = ["base", "splits"]
 
 
 def evaluate(instance: dg.DagsterInstance, results: Mapping[str, bool]) -> None:

@@ -16,9 +16,7 @@ from agentworld_dag.sensors.history import leads_of, probe_metadata
 from agentworld_dag.trajectories.parquet import read_trajectories
 from tests.assets.conftest import Materialize, failure, metadata
 from tests.assets.forged_round import forge_round, record_champion
-from tests.small_loop import base, small_preset, splits
-
-__all__ = ["base", "splits"]
+from tests.small_loop import small_preset
 
 LAST_ROUND = number_of("round-999999")
 QUICK: dict[str, Any] = {"agent": {"max_new_tokens": 8}, "collection": {"turns_per_episode": 4}}

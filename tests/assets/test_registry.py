@@ -20,9 +20,6 @@ from agentworld_dag.resources.registry import MAX_CARD_CHARS, ModelRegistry
 from agentworld_dag.rounds import FIRST_ROUND
 from tests.assets.conftest import Forge, Materialize, failure, metadata
 from tests.assets.forged_round import approve, candidate
-from tests.small_loop import base, splits
-
-__all__ = ["base", "splits"]
 
 SECOND = "round-0002"
 QUICK: dict[str, Any] = {"agent": {"max_new_tokens": 8}, "collection": {"turns_per_episode": 4}}

@@ -4,7 +4,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -62,7 +61,3 @@ def jobs(connection: Breakable, request: pytest.FixtureRequest) -> KubernetesJob
         container_security={"allowPrivilegeEscalation": False},
         patience_s=60,
     )
-
-
-def changed(jobs: KubernetesJobs, **changes: Any) -> KubernetesJobs:
-    return KubernetesJobs(**(jobs.model_dump() | changes))

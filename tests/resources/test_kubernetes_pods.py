@@ -15,7 +15,7 @@ from tests.resources import outliving
 from tests.resources.breakable import Breakable
 from tests.resources.kubernetes_stub import Stub
 from tests.resources.launching import launched, logged, reason, toy
-from tests.resources.on_kubernetes import NAME, changed
+from tests.resources.on_kubernetes import NAME
 
 
 def test_a_pod_that_vanishes_is_lost_and_goes_on(jobs: KubernetesJobs, stub: Stub, tmp_path: Path) -> None:
@@ -94,7 +94,8 @@ def test_a_pod_outlives_the_connection(jobs: KubernetesJobs, tmp_path: Path, con
 
 
 def test_a_cluster_that_stays_away_is_given_up(jobs: KubernetesJobs, tmp_path: Path, connection: Breakable) -> None:
-    impatient = changed(jobs, patience_s=1)
+    changes: dict[str, Any] = {"patience_s": 1}
+    impatient = KubernetesJobs(**(jobs.model_dump() | changes))
     told = outliving.gives_up_when_patience_is_over(impatient, tmp_path, connection)
     assert told.startswith("Kubernetes has been out of reach for 1 s: ")
 

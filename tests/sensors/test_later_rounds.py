@@ -16,6 +16,13 @@ WITH_A_REASON = "STEP_FAILURE"
 """What Dagster notes on a run in which a step failed; a lost one has another reason, or none."""
 
 
+def failed(instance: dg.DagsterInstance, words: str) -> None:
+    """A round was begun after the alarm, and a step of it said this when it failed."""
+    on_record.began(instance, "round-0002", "world-model-1")
+    run_id = on_record.retrained(instance, 13, FAILED, dagster__failure_reason=WITH_A_REASON)
+    on_record.worked(instance, run_id, "simulator", 60, words)
+
+
 def test_a_round_begun_from_another_champion_is_left_and_a_new_one_begun(
     tick: Tick, instance: dg.DagsterInstance, dropped: str
 ) -> None:
@@ -61,9 +68,7 @@ def test_a_round_planned_before_the_drop_is_left_and_a_new_one_begun(tick: Tick,
 def test_a_round_that_failed_with_a_reason_is_followed_by_another_one(
     tick: Tick, instance: dg.DagsterInstance, dropped: str, words: str
 ) -> None:
-    on_record.began(instance, "round-0002", "world-model-1")
-    run_id = on_record.retrained(instance, 13, FAILED, dagster__failure_reason=WITH_A_REASON)
-    on_record.worked(instance, run_id, "simulator", 60, words)
+    failed(instance, words)
     assert asked_for(tick(sensor)) == "round-0003"
     on_record.retrained(instance, 12.5, dg.DagsterRunStatus.CANCELED)
     assert asked_for(tick(sensor)) == "round-0002", "a person launched it again"
@@ -84,9 +89,7 @@ def lost(reason: Reason) -> str:
 def test_a_round_whose_stage_says_that_it_can_go_on_goes_on(
     tick: Tick, instance: dg.DagsterInstance, dropped: str, words: str
 ) -> None:
-    on_record.began(instance, "round-0002", "world-model-1")
-    run_id = on_record.retrained(instance, 13, FAILED, dagster__failure_reason=WITH_A_REASON)
-    on_record.worked(instance, run_id, "simulator", 60, words)
+    failed(instance, words)
     assert asked_for(tick(sensor)) == "round-0002"
 
 
@@ -108,9 +111,7 @@ def test_turns_of_the_first_round_are_no_retrainings(tick: Tick, instance: dg.Da
 def test_a_candidate_nobody_decided_on_holds_the_next_retraining_until_it_is_rejected(
     tick: Tick, instance: dg.DagsterInstance, dropped: str
 ) -> None:
-    on_record.began(instance, "round-0002", "world-model-1")
-    on_record.retrained(instance, 99)
-    on_record.put_up(instance, "round-0002")
+    on_record.brought(instance)
     assert "but nobody has decided yet on the candidate that the last retraining brought" in told(tick(sensor))
     on_record.rejected(instance, 2)
     on_record.put_up(instance, "round-0002", under_review=False)
@@ -132,9 +133,7 @@ def test_a_candidate_stays_undecided_whatever_happens_to_others(
     tick: Tick, instance: dg.DagsterInstance, decision: str
 ) -> None:
     on_record.promoted(instance, on_record.champion(2))
-    on_record.began(instance, "round-0003", "world-model-2")
-    on_record.retrained(instance, 99, round_name="round-0003")
-    on_record.put_up(instance, "round-0003")
+    on_record.brought(instance, "round-0003", "world-model-2")
     back = on_record.promoted(instance, on_record.champion(1, decision=decision, previous=None))
     on_record.probed(instance, [back], on_record.DROPPED)
     assert "nobody has decided yet" in told(tick(sensor))
@@ -143,9 +142,7 @@ def test_a_candidate_stays_undecided_whatever_happens_to_others(
 @pytest.mark.parametrize("decision", ["promoted", "moved"])
 def test_a_candidate_that_became_champion_is_decided(tick: Tick, instance: dg.DagsterInstance, decision: str) -> None:
     on_record.promoted(instance, on_record.champion(1))
-    on_record.began(instance, "round-0002", "world-model-1")
-    on_record.retrained(instance, 99)
-    on_record.put_up(instance, "round-0002")
+    on_record.brought(instance)
     champion = on_record.promoted(instance, on_record.champion(2, decision=decision))
     on_record.probed(instance, [champion], on_record.DROPPED)
     assert asked_for(tick(sensor)) == "round-0003"

@@ -87,9 +87,7 @@ def test_probes_from_before_a_roll_back_do_not_count(tick: Tick, instance: dg.Da
 def test_after_a_rejection_only_probes_since_then_ask_for_another_retraining(
     tick: Tick, instance: dg.DagsterInstance, dropped: str
 ) -> None:
-    on_record.began(instance, "round-0002", "world-model-1")
-    on_record.retrained(instance, 99)
-    on_record.put_up(instance, "round-0002")
+    on_record.brought(instance)
     on_record.rejected(instance, 2)
     said = told(tick(sensor))
     assert said.startswith("terminal: no drop: no probe of world-model-1 yet")
