@@ -106,9 +106,10 @@ def can_drop_uid() -> bool:
 
 def _start_bwrap(bash_arguments: list[str], commands: int, output: int, control: int) -> Jail:
     # env={}: bwrap is pid 1 inside, and its /proc/1/environ can be read there whatever --clearenv says.
+    # A session of its own: a bwrap that is signalled while it sets up leaves a child that waits for it for ever.
     process = subprocess.Popen(
         [*_drop_uid(), *_bwrap_arguments(), *bash_arguments],
-        stdin=commands, stdout=control, stderr=output, env={}, cwd="/",
+        stdin=commands, stdout=control, stderr=output, env={}, cwd="/", start_new_session=True,
     )  # fmt: skip
     return Jail("bwrap", process, HOME, None)
 
@@ -167,8 +168,9 @@ def _why_no_landlock() -> str:
 def _why_failing(command: list[str], **options: Any) -> str:
     try:
         probe = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_TIMEOUT_S, check=False, **options
-        )
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_TIMEOUT_S, check=False,
+            start_new_session=True, **options,
+        )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         return str(error)
     return "" if probe.returncode == 0 else probe.stderr.decode(errors="replace").strip() or f"exit {probe.returncode}"

@@ -247,6 +247,17 @@ def test_a_killed_caller_leaves_no_shell(backend: sandbox.Backend) -> None:
         shutil.rmtree(folder)
 
 
+def test_a_signal_to_the_callers_group_does_not_reach_the_sandbox(backend: sandbox.Backend) -> None:
+    """A bwrap that is ended while it sets up leaves a child behind that waits for it for ever."""
+    script = (
+        "import os, signal; from agentworld_dag.environments.bash_session import BashSession;"
+        "signal.signal(signal.SIGTERM, lambda *_: None);"
+        f"s = BashSession({backend!r}, 10.0, 1000); os.killpg(0, signal.SIGTERM); print(s.run('echo alive').output)"
+    )
+    caller = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, start_new_session=True)
+    assert "alive" in caller.stdout, caller.stderr
+
+
 def test_no_isolation_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(sandbox.FORCE_VARIABLE, raising=False)
     monkeypatch.setattr(shutil, "which", lambda _: None)

@@ -163,20 +163,30 @@ def test_a_collection_that_is_asked_to_stop_ends_at_once_with_all_its_workers(tm
         text=True,
         start_new_session=True,
     )
-    wait_until("a shell beside stage, tracker and workers", lambda: alive_in_group(run.pid) > 4)
+    wait_until("a shell beside tracker and workers", lambda: len(alive_below(run.pid)) > 3)
+    started = alive_below(run.pid)
     os.killpg(run.pid, signal.SIGTERM)
     _, told = run.communicate(timeout=10)
     assert run.returncode == RESUME_ME and told.splitlines()[-1] == "asked to stop"
-    wait_until("the end of all of them", lambda: not alive_in_group(run.pid))
+    wait_until("the end of all of them", lambda: not started & parents().keys())
 
 
-def alive_in_group(group: int) -> int:
-    """How many processes."""
-    stats = []
+def alive_below(ancestor: int) -> set[int]:
+    """Process ids, also of sandboxes, which have groups of their own."""
+    found, parent_of = {ancestor}, parents()
+    while more := {pid for pid, parent in parent_of.items() if parent in found} - found:
+        found |= more
+    return found - {ancestor}
+
+
+def parents() -> dict[int, int]:
+    """Of every process that lives."""
+    found = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with suppress(FileNotFoundError, ProcessLookupError):
-            stats.append(entry.read_text().rpartition(")")[2].split())
-    return sum(stat[0] != "Z" and int(stat[2]) == group for stat in stats)
+            state, parent, *_ = entry.read_text().rpartition(")")[2].split()
+            found |= {int(entry.parent.name): int(parent)} if state != "Z" else {}
+    return found
 
 
 def wait_for(path: Path) -> None:
