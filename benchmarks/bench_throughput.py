@@ -32,10 +32,10 @@ from agentworld_dag.serving.server import PYTHON, Server, started
 from agentworld_dag.training.base_model import random_model
 from agentworld_dag.training.checkpoints import save_checkpoint
 from agentworld_dag.training.tokenizer import train_tokenizer
+from benchmarks.speed.contestants import MADE_VLLM
 
 ROOT = Path(__file__).parents[1]
 PRESET = ROOT / "infra/presets/tiny.yaml"
-VLLM = Path(os.environ.get("VENV_VLLM", ROOT / ".venv-vllm"))
 NEW_TOKENS = 48
 HISTORY_TURNS = 12
 """A prompt of about 450 tokens."""
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--one-by-one", type=int, default=30, help="samples of the sequential protocol")
     parser.add_argument("--turns", type=int, default=6)
     parser.add_argument("--at-once", type=int, default=128, help="ours, as --at-once of `agentworld bench run`")
-    parser.add_argument("--vllm", type=Path, default=VLLM, help="virtual environment that has vLLM")
+    parser.add_argument("--vllm", type=Path, default=MADE_VLLM, help="virtual environment that has vLLM")
     options = parser.parse_args()
     python = options.vllm.absolute() / "bin/python"
     if not python.is_file():

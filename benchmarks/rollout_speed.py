@@ -2,12 +2,12 @@
 
 Turns of real sessions recorded here are asked of one model, greedily: by
 `model.generate` one at a time and in padded batches, by the engine in a stage's
-process, and by the vLLM server that stages start (of AGENTWORLD_VLLM_PYTHON;
-without it the others are measured). The model has random weights (preset
+process, and by the vLLM server that stages start (of AGENTWORLD_VLLM_PYTHON or
+`make vllm`; without it the others are measured). The model has random weights (preset
 `small`, a Qwen3-0.6B's shape, where there is a GPU, else `tiny`) and hardly
 ever ends an answer by itself; `--checkpoint` asks a trained one. Contestants
-take turns, in another order each time, and no prompt is asked in two
-repetitions: vLLM would remember its beginning. One at a time answers the first
+take turns with rests between, in another order each time, and no prompt is asked
+in two repetitions: vLLM would remember its beginning. One at a time answers the first
 few prompts of each only. Prints Markdown; ends with 1 and a line on failure.
 
 Left out: starting up, which vLLM needs a minute or two for, sampling, and
@@ -15,6 +15,7 @@ rollouts with environments in between.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -28,6 +29,7 @@ from scipy.stats import binomtest
 
 from agentworld_dag.config import Preset
 from agentworld_dag.errors import AgentWorldError, ConfigError
+from agentworld_dag.serving.server import PYTHON
 from agentworld_dag.simulator.teacher_forced import sample_places
 from agentworld_dag.training.checkpoints import load_tokenizer
 from agentworld_dag.training.tokenizer import ChatEncoder
@@ -40,6 +42,8 @@ from benchmarks.speed.pairing import mean, ratio, table, verdict
 
 AIM = 20.0
 ONE, PADDED, OURS, VLLM = "`generate`, one at a time", "`generate`, padded", "engine in process", "vLLM server"
+REST_S = 3.0
+"""Before each turn: a vLLM that has answered looks for more work for a second, on a whole core."""
 HEADER = ("by", "tokens/s [95 %]", "to one at a time", "to padded", "same answers as one at a time")
 
 
@@ -74,10 +78,12 @@ def report(options: argparse.Namespace, folder: Path) -> None:
     # One share more than there are repetitions: everybody warms up on the first.
     shares = prompt_shares(material, checkpoint, options.prompts, 1 + options.repeats, options.seed)
     if python is None:
-        told("SKIPPED vLLM: AGENTWORLD_VLLM_PYTHON names no interpreter that has it; `make vllm` makes one for CPUs")
+        told(f"SKIPPED vLLM: {PYTHON} names no interpreter that has it; `make vllm` makes one for CPUs")
+    else:
+        os.environ[PYTHON] = python
     with ExitStack() as stack:
         answerers = contestants(stack, checkpoint, material.preset, options, with_vllm=python is not None)
-        runs = measured(answerers, shares, options.one_by_one)
+        runs = measured(answerers, shares, options.one_by_one, REST_S)
     print("\n".join(["### Rollouts against `model.generate`", "", *found_at]))
     print("\n".join([*facts(material, shares, runs, options), ""]))
     print(table(HEADER, [row(name, runs) for name in runs]))
@@ -119,7 +125,7 @@ def contestants(
 
 
 def measured(
-    answerers: Mapping[str, Answerer], shares: Sequence[list[list[int]]], one_by_one: int
+    answerers: Mapping[str, Answerer], shares: Sequence[list[list[int]]], one_by_one: int, rest_s: float
 ) -> dict[str, list[Answers]]:
     """The first share warms up; in each of the others the next one begins."""
     runs: dict[str, list[Answers]] = {name: [] for name in answerers}
@@ -127,6 +133,7 @@ def measured(
     for number, prompts in enumerate(shares):
         first = number % len(names)
         for name in (*names[first:], *names[:first]):
+            time.sleep(rest_s)
             found = answered(answerers[name], prompts[:one_by_one] if name == ONE else prompts)
             told(f"{f'repetition {number}' if number else 'warm-up'}, {name}: {found.tokens_per_s:,.0f} tokens/s")
             if number:

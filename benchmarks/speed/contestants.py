@@ -23,12 +23,20 @@ from agentworld_dag.simulator.engine import Engine
 from agentworld_dag.simulator.in_process import InProcessEngine
 from agentworld_dag.training.checkpoints import load_checkpoint
 
+MADE_VLLM = Path(os.environ.get("VENV_VLLM", Path(__file__).parents[2] / ".venv-vllm"))
+"""The environment of `make vllm`."""
+
 Answerer = Callable[[list[list[int]]], list[list[int]]]
 
 
 def vllm_python() -> str | None:
     """The interpreter that has vLLM; None where none is known."""
-    return os.environ.get(PYTHON) or (sys.executable if importlib.util.find_spec("vllm") else None)
+    if named := os.environ.get(PYTHON):
+        return named
+    if importlib.util.find_spec("vllm"):
+        return sys.executable
+    made = MADE_VLLM / "bin/python"
+    return str(made) if made.is_file() else None
 
 
 def generate_loop(checkpoint: Path, dtype: str, rows: int, new_tokens: int) -> Answerer:

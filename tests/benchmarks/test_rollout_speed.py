@@ -44,7 +44,7 @@ def test_contestants_take_turns_and_the_first_share_only_warms_up():
     def answerer(name):
         return lambda prompts: asked.append((name, len(prompts))) or [[1]] * len(prompts)
 
-    runs = measured({name: answerer(name) for name in (ONE, PADDED)}, [[[1]] * 4] * 3, one_by_one=2)
+    runs = measured({name: answerer(name) for name in (ONE, PADDED)}, [[[1]] * 4] * 3, one_by_one=2, rest_s=0)
     assert asked == [(ONE, 2), (PADDED, 4), (PADDED, 4), (ONE, 2), (ONE, 2), (PADDED, 4)]
     assert [len(run.ids) for run in runs[PADDED]] == [4, 4]
 
