@@ -61,77 +61,88 @@ def flip(body: bytes) -> bytes:
     return body[:-1] + bytes([body[-1] ^ 1]) if body else body
 
 
+class Listener(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, server_url: str) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.behind = urlsplit(server_url)
+        self.proxy = Proxy(f"http://127.0.0.1:{self.server_port}")
+        self._lock = threading.Lock()
+
+    def recorded(self, method: str, path: str, headers: dict[str, str]) -> Request:
+        with self._lock:
+            before = sum(r.method == method and r.path == path for r in self.proxy.requests)
+            self.proxy.requests.append(Request(method, path, headers, before))
+            return self.proxy.requests[-1]
+
+    def handle_error(self, request: Any, client_address: Any) -> None: ...
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Listener  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def handle_any(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        fault = self.server.proxy.befalls(self.server.recorded(self.command, self.path, headers))
+        length = int(headers.get("content-length", 0))
+        body = self.rfile.read(length // 2 if fault.cut_request else length)
+        if fault.cut_request:
+            return self.reset()
+        time.sleep(fault.delay_s)
+        if fault.status:
+            return self.answer(fault.status, {}, fault.body)
+        self.answer(*self.passed_on(flip(body) if fault.flipped_request else body), fault)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_any
+
+    def passed_on(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection(self.server.behind.hostname or "", self.server.behind.port, timeout=60)
+        headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
+        connection.request(self.command, self.path, body, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        kept = {n: v for n, v in answer.getheaders() if n.lower() not in ("transfer-encoding", "connection")}
+        connection.close()
+        return answer.status, kept, content
+
+    def answer(self, status: int, headers: dict[str, str], body: bytes, fault: Fault | None = None) -> None:
+        fault = fault or Fault()
+        if fault.cut_answer and not body:
+            return self.reset()
+        self.send_head(status, headers, len(body))
+        if self.command == "HEAD":
+            return
+        self.wfile.write(body[: len(body) // 2] if fault.cut_answer else flip(body) if fault.flipped else body)
+        self.wfile.flush()
+        if fault.cut_answer:
+            self.reset()
+
+    def send_head(self, status: int, headers: dict[str, str], length: int) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            if name.lower() not in ("content-length", "date", "server"):
+                self.send_header(name, value)
+        told = next((v for n, v in headers.items() if n.lower() == "content-length"), str(length))
+        self.send_header("Content-Length", told if self.command == "HEAD" else str(length))
+        self.end_headers()
+
+    def reset(self) -> None:
+        """RST instead of FIN: the peer meets a connection that broke, not one that ended."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
 @contextmanager
 def between(server_url: str) -> Iterator[Proxy]:
-    server, lock = urlsplit(server_url), threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def handle_any(self) -> None:
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            with lock:
-                before = sum(r.method == self.command and r.path == self.path for r in proxy.requests)
-                request = Request(self.command, self.path, headers, before)
-                proxy.requests.append(request)
-            fault = proxy.befalls(request)
-            length = int(headers.get("content-length", 0))
-            body = self.rfile.read(length // 2 if fault.cut_request else length)
-            if fault.cut_request:
-                return self.reset()
-            time.sleep(fault.delay_s)
-            if fault.status:
-                return self.answer(fault.status, {}, fault.body)
-            self.answer(*self.passed_on(flip(body) if fault.flipped_request else body), fault)
-
-        do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_any
-
-        def passed_on(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-            connection = http.client.HTTPConnection(server.hostname or "", server.port, timeout=60)
-            headers = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
-            connection.request(self.command, self.path, body, headers)
-            answer = connection.getresponse()
-            content = answer.read()
-            kept = {n: v for n, v in answer.getheaders() if n.lower() not in ("transfer-encoding", "connection")}
-            connection.close()
-            return answer.status, kept, content
-
-        def answer(self, status: int, headers: dict[str, str], body: bytes, fault: Fault | None = None) -> None:
-            if fault and fault.cut_answer and not body:
-                return self.reset()
-            self.send_response(status)
-            for name, value in headers.items():
-                if name.lower() not in ("content-length", "date", "server"):
-                    self.send_header(name, value)
-            length = next((v for n, v in headers.items() if n.lower() == "content-length"), str(len(body)))
-            self.send_header("Content-Length", length if self.command == "HEAD" else str(len(body)))
-            self.end_headers()
-            if self.command == "HEAD":
-                return
-            cut = fault is not None and fault.cut_answer
-            self.wfile.write(body[: len(body) // 2] if cut else flip(body) if fault and fault.flipped else body)
-            self.wfile.flush()
-            if cut:
-                self.reset()
-
-        def reset(self) -> None:
-            """RST instead of FIN: the peer meets a connection that broke, not one that ended."""
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.close()
-            self.close_connection = True
-
-        def log_message(self, format: str, *args: object) -> None: ...
-
-    class Quiet(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: Any, client_address: Any) -> None: ...
-
-    listening = Quiet(("127.0.0.1", 0), Handler)
-    proxy = Proxy(f"http://127.0.0.1:{listening.server_port}")
+    listening = Listener(server_url)
     threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True).start()
     try:
-        yield proxy
+        yield listening.proxy
     finally:
         listening.shutdown()
         listening.server_close()

@@ -53,56 +53,66 @@ Choose = Callable[[dict[str, Any]], dict[str, Any] | tuple[int, str]]
 """From a request to the choice of its answer, or to a status and a text."""
 
 
+class Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, root: Path, choose: Choose, port: int, key: str, window: int) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.fake = Fake(f"http://127.0.0.1:{self.server_port}/v1")
+        self.key = key
+        self.models = {"data": [{"id": "tiny", "root": str(root), "max_model_len": window}]}
+        self._choose, self._open, self._lock = choose, 0, threading.Lock()
+
+    def chosen(self, request: dict[str, Any], key: str) -> dict[str, Any] | tuple[int, str]:
+        with self._lock:
+            self._open += 1
+            self.fake.most_open = max(self.fake.most_open, self._open)
+            self.fake.asked.append(request)
+            self.fake.keys.append(key)
+        time.sleep(0.02)
+        with self._lock:
+            self._open -= 1
+            return self._choose(request)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Listener  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def do_GET(self) -> None:
+        if self.path == "/health":
+            self._send(200, {})
+        elif self.server.key and self.headers.get("Authorization") != f"Bearer {self.server.key}":
+            self._send(401, {"error": "Unauthorized"})
+        else:
+            self._send(200, self.server.models)
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        found = self.server.chosen(request, self.headers.get("Authorization", ""))
+        if isinstance(found, tuple):
+            self._send(found[0], {"error": {"message": found[1]}})
+        else:
+            self._send(200, {"choices": [found]})
+
+    def _send(self, status: int, content: dict[str, Any]) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None: ...
+
+
 @contextmanager
 def faking(root: Path, choose: Choose, port: int = 0, key: str = "", window: int = WINDOW) -> Iterator[Fake]:
     """A server of the checkpoint at `root`."""
-    lock, open_now = threading.Lock(), [0]
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            if self.path == "/health":
-                self._send(200, {})
-            elif key and self.headers.get("Authorization") != f"Bearer {key}":
-                self._send(401, {"error": "Unauthorized"})
-            else:
-                self._send(200, {"data": [{"id": "tiny", "root": str(root), "max_model_len": window}]})
-
-        def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            with lock:
-                open_now[0] += 1
-                fake.most_open = max(fake.most_open, open_now[0])
-                fake.asked.append(request)
-                fake.keys.append(self.headers.get("Authorization", ""))
-            time.sleep(0.02)
-            with lock:
-                found = choose(request)
-                open_now[0] -= 1
-            if isinstance(found, tuple):
-                self._send(found[0], {"error": {"message": found[1]}})
-            else:
-                self._send(200, {"choices": [found]})
-
-        def _send(self, status: int, content: dict[str, Any]) -> None:
-            body = json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None: ...
-
-    class Quiet(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 128
-
-    listening = Quiet(("127.0.0.1", port), Handler)
-    fake = Fake(f"http://127.0.0.1:{listening.server_port}/v1")
+    listening = Listener(root, choose, port, key, window)
     threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True).start()
     try:
-        yield fake
+        yield listening.fake
     finally:
         listening.shutdown()
         listening.server_close()
