@@ -52,11 +52,14 @@ class Shot:
     """What is clicked once it is drawn."""
 
 
-HIDE_TREE = "xpath=//input[contains(@placeholder, 'Jump to')]/following::button[1]"
-"""The graph was fitted to the room beside the tree, so that without the tree no control lies on it."""
-
 SHOTS = [
-    Shot("dagster-graph", "dagster", "/asset-groups", "world_model", height=2500, clicks=HIDE_TREE),
+    Shot(
+        "dagster-graph",
+        "dagster",
+        "/assets/agent_sim_rl?view=lineage&lineageScope=upstream&lineageDepth=10",
+        "world_model_sft",
+        height=960,
+    ),
     Shot("dagster-asset", "dagster", "/assets/world_model_rl", "reward_curve"),
     Shot("dagster-leaderboard", "dagster", "/assets/leaderboard", "standing"),
     Shot("dagster-report", "dagster", "/assets/round_report", "report.html"),
@@ -110,7 +113,6 @@ def photograph(here: Home, shots: Sequence[Shot]) -> None:
             stack.enter_context(serving(command, ports[name]))
         page = stack.enter_context(browser_page())
         dismiss_assistant(page, f"http://127.0.0.1:{ports['mlflow']}")
-        unfold_graph(page, f"http://127.0.0.1:{ports['dagster']}/asset-groups")
         for shot in shots:
             take(page, shot, f"http://127.0.0.1:{ports[shot.server]}{shot.path}")
 
@@ -150,15 +152,6 @@ def take(page: Page, shot: Shot, url: str) -> None:
     path = IMAGES / f"{shot.image}.png"
     page.screenshot(path=path)
     print(path)
-
-
-def unfold_graph(page: Page, url: str) -> None:
-    """Show the assets inside their groups; the page remembers, and fits the graph when it is loaded again."""
-    page.goto(url)
-    page.get_by_text("world_model").first.wait_for(timeout=WAITING_MS)
-    page.wait_for_timeout(DRAWING_MS)
-    page.keyboard.press("Alt+KeyE")
-    page.wait_for_timeout(DRAWING_MS)
 
 
 def dismiss_assistant(page: Page, url: str) -> None:
