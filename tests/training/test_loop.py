@@ -14,7 +14,7 @@ from agentworld_dag.stopping import Stopped
 from agentworld_dag.training import sft
 from agentworld_dag.training.checkpoints import flaw
 from tests.disturbed import (
-    MODULES,
+    NAMES,
     SIGNALS,
     Training,
     disturb,
@@ -32,11 +32,10 @@ def trainings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Training]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", NAMES)
 def test_disturbed_training_ends_with_the_weights_of_an_undisturbed_one(
     trainings: dict[str, Training], tmp_path: Path, name: str
 ) -> None:
-    """Every script; its other arms, and ten signals to each, are tried by benchmarks/kills.py."""
     training, out, whole = trainings[name], tmp_path / "disturbed", tmp_path / "whole"
     assert training.run(whole) == FINISHED, log_of(whole).read_text()
     draw = random.Random(name)
